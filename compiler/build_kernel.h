@@ -1,0 +1,27 @@
+// Candidate → artifact: resolve, lower, generate, link.
+#pragma once
+
+#include <string>
+
+#include "base/status.h"
+#include "compiler/codegen/codegen.h"
+#include "search_space/space.h"
+
+namespace tilth {
+
+struct Artifact {
+  std::string shared_object;  // bytes of an ELF shared object with the kernel ABI
+  std::string hash;           // ContentHash of the bytes
+};
+
+// Which step of a build failed; names a MeasureErrorKind.
+enum class BuildStep { kInstantiate, kLower, kCompile, kLink };
+
+
+// On failure returns the status and, when `failed_step` is not null, stores the step. Thread-safe.
+StatusOr<Artifact> BuildArtifact(const SearchSpace& space, const Candidate& candidate, BuildStep* failed_step = nullptr);
+
+// The baseline artifact of a workload (LowerNaively).
+StatusOr<Artifact> BuildBaseline(const Workload& workload, const Target& target);
+
+}  // namespace tilth

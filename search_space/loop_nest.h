@@ -1,0 +1,95 @@
+// LoopNest: what a candidate means, in one small plain struct. Feature extraction and lowering both read it, so that what
+// the cost model scores is what the code generator builds (DESIGN 5.1).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "ir/loop_program.h"
+
+namespace tilth {
+
+// One loop, outermost first in LoopNest::loops. Covers `extent` steps of `step` elements of axis `axis`; the last step
+// may be partial.
+struct NestLoop {
+  int axis = 0;
+  int64_t extent = 1;
+  int64_t step = 1;
+  LoopKind kind = LoopKind::kSerial;
+};
+
+// How the body touches one buffer: element index = sum over axes of coefficient * axis value (+ constant).
+struct NestAccess {
+  int tensor = -1;                     // workload tensor; -1 for a buffer of the schedule's own (packed, panel)
+  bool is_store = false;
+  int64_t element_bytes = 4;
+  int64_t num_elements = 0;            // of the whole buffer
+  std::vector<int64_t> coefficients;   // per axis
+  bool is_packed = false;              // read from a re-arranged copy, contiguous in the order of use
+};
+
+// A copy that the schedule makes before the body reads it.
+struct NestCopy {
+  int tensor = -1;
+  int64_t elements = 0;       // per execution
+  int64_t executions = 1;     // per run of the kernel
+  bool contiguous = true;     // source is read in runs of consecutive elements
+};
+
+// A schedule of a contraction (matrix product, convolution): batch × m × n × k, vector lanes along the innermost n axis,
+// a register tile of rows × columns points of the two innermost m axes by `vectors` vectors.
+struct ContractionSchedule {
+  int64_t rows = 1, columns = 1, vectors = 1;            // register tile
+  int64_t row_tiles = 1, column_tiles = 1, n_tiles = 1;  // register tiles per task
+  int64_t k_block = 0;                                   // of the split k axis; its whole extent: no split
+  int64_t k_unroll = 1;
+  bool n_inside_m = true;      // order of register tiles inside a task
+  bool m_major_tasks = true;   // order of tasks
+  bool pack_right = true;      // false: read the right operand where it is
+  enum class Left : uint8_t { kDirect, kPanel, kPadded } left = Left::kDirect;
+};
+
+// A schedule of a windowed reduction (depthwise convolution, pooling): lanes along the innermost output axis.
+struct WindowSchedule {
+  int64_t rows = 1, columns = 1, vectors = 1;
+  int64_t row_tiles = 1, n_tiles = 1;
+  bool unroll_window = true;
+  bool pad_copy = false;       // true: read a padded copy; false: guard the border tiles
+};
+
+// A schedule of row-by-row stages (softmax, layer norm).
+struct RowwiseSchedule {
+  int64_t lanes = 1, accumulators = 1, rows_per_task = 1;
+};
+
+// A schedule of an elementwise stage or a copy.
+struct ElementwiseSchedule {
+  int vector_axis = -1;        // -1: scalar
+  int64_t lanes = 1, unroll = 1;
+  int64_t tile = 1;            // of the axis next to the vector axis (transposes)
+  int64_t tasks_axis_block = 1;
+};
+
+struct LoopNest {
+  std::string sketch;
+  std::vector<int64_t> axis_extents;
+  std::vector<NestLoop> loops;        // outermost first
+  int num_task_loops = 0;             // the first loops make the tasks
+  std::vector<NestAccess> accesses;
+  std::vector<NestCopy> copies;
+  double flops = 0;
+  int vector_lanes = 1;
+  int accumulator_registers = 0;      // vector registers held through the reduction
+  int64_t body_instructions = 0;      // vector instructions in the unrolled innermost body, an estimate
+  std::variant<ContractionSchedule, WindowSchedule, RowwiseSchedule, ElementwiseSchedule> schedule;
+
+  // Elements of `axis` covered by the loops from number `depth` inwards (at least 1).
+  int64_t TileExtent(int axis, int depth) const;
+  // Distinct elements of access `access` touched by one iteration of the loops outside `depth`, an upper estimate.
+  int64_t FootprintElements(const NestAccess& access, int depth) const;
+};
+
+}  // namespace tilth

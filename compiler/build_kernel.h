@@ -17,7 +17,6 @@ struct Artifact {
 // Which step of a build failed; names a MeasureErrorKind.
 enum class BuildStep { kInstantiate, kLower, kCompile, kLink };
 
-
 // On failure returns the status and, when `failed_step` is not null, stores the step. Thread-safe.
 StatusOr<Artifact> BuildArtifact(const SearchSpace& space, const Candidate& candidate, BuildStep* failed_step = nullptr);
 

@@ -1,0 +1,29 @@
+// What the subcommands of `tilth` share. A subcommand is one file: arguments, wiring and an exit code; the work is done
+// by the modules.
+//
+// AddXxxCommand declares the subcommand on `app` and stores its exit code from a callback that runs after parsing:
+// 0 success, 1 the work failed, 2 bad usage. Both arguments outlive the parse. With --json a command prints one JSON
+// document on stdout and nothing else there; people's text and errors go to stderr then.
+#pragma once
+
+#include <string_view>
+
+#include "base/status.h"
+
+namespace CLI {
+class App;
+}
+
+namespace tilth {
+
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitFailure = 1;
+inline constexpr int kExitUsage = 2;
+
+// Prints "tilth COMMAND: error: MESSAGE" on stderr and returns kExitFailure. The status must not be OK.
+int ReportError(std::string_view command, const Status& status);
+
+// Prints the same line and where to find help, for arguments that parse but make no sense; returns kExitUsage.
+int ReportUsage(std::string_view command, std::string_view message);
+
+}  // namespace tilth

@@ -1,0 +1,100 @@
+// A tuner's end of the farm: submit trials, collect results.
+//
+// The client hides failures that pass: it reconnects with back-off, opens its session again and submits unfinished
+// trials again, so that a tracker may be killed and restarted at any time. A tracker that stays away longer than
+// `reconnect_timeout_ms` is kUnavailable, with its address.
+//
+// Thread-safe: threads may submit while another waits. WaitResults calls wait for each other.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "proto/measure.h"
+
+namespace tilth {
+
+struct FarmClientOptions {
+  std::string address;        // "HOST:PORT"
+  std::string device_class;   // where trials run
+  std::string session_name;   // for people: "tune resnet50.onnx"
+  std::string session_id;     // empty: a fresh one. Give an old one to collect what a killed process had submitted
+  int64_t connect_timeout_ms = 10'000;
+  int64_t reconnect_timeout_ms = 60'000;
+};
+
+struct DeviceStatus {
+  std::string agent_id;
+  Device device;
+  std::string state;  // "offline", "idle", "busy", "draining"
+  int64_t trials_done = 0, trials_failed = 0;
+  double busy_seconds = 0;      // spent in trials
+  double attached_seconds = 0;  // 0: offline
+  std::string agent_version;
+  double canary_ratio = 0;
+};
+
+struct JobStatus {
+  std::string session_id, name, device_class;
+  int64_t queued = 0, running = 0, undelivered = 0, delivered = 0;
+  double idle_seconds = 0;
+};
+
+class FarmClient {
+ public:
+  // kUnavailable: nobody answers at the address within connect_timeout_ms. kFailedPrecondition: the tracker speaks
+  // another protocol version (both are named).
+  static StatusOr<std::unique_ptr<FarmClient>> Connect(const FarmClientOptions& options);
+  ~FarmClient();  // ends the session if the tracker is there
+  FarmClient(const FarmClient&) = delete;
+  FarmClient& operator=(const FarmClient&) = delete;
+
+  // Makes bytes known to the farm (a baseline artifact) and returns their ContentHash. Sent once; kept here, too, in
+  // case the tracker loses them.
+  StatusOr<std::string> PutBlob(std::string_view bytes);
+
+  // Returns when the tracker has stored the trials durably. Ids must be unique within the session; one that is known
+  // already is not measured again.
+  Status Submit(const std::vector<Trial>& trials);
+
+  // Results in the order in which they came: at least one, or none after `timeout_ms`. Each trial's comes exactly once.
+  // A result is acknowledged, and then forgotten by the farm, by the *next* call: whoever has recorded what one call
+  // returned before making the next loses nothing.
+  StatusOr<std::vector<MeasureResult>> WaitResults(int64_t timeout_ms);
+
+  // Acknowledges what the last WaitResults returned, without waiting for more. Also done by the destructor.
+  Status Acknowledge();
+
+  // Forgets trials that are not done; no result comes for them. Empty: all of this session.
+  Status Cancel(const std::vector<std::string>& trial_ids);
+
+  // Submitted, no result returned yet.
+  size_t Unfinished() const;
+
+  // Devices of the session's class, and all there are. `busy_seconds` over wall time is a device's utilisation.
+  StatusOr<std::vector<DeviceStatus>> Devices();
+
+  // Waits until a device of the class is attached; kUnavailable, naming the class and those that are there, after
+  // `timeout_ms`. Devices of one class are interchangeable: any of them describes it.
+  StatusOr<Device> WaitDevice(int64_t timeout_ms);
+
+  const std::string& session_id() const;
+
+ private:
+  class Impl;
+  explicit FarmClient(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// For operators: no session. The same errors as Connect.
+StatusOr<std::vector<DeviceStatus>> ListDevices(const std::string& address, const std::string& device_class,
+                                                int64_t timeout_ms = 10'000);
+StatusOr<std::vector<JobStatus>> ListJobs(const std::string& address, int64_t timeout_ms = 10'000);
+// `device`: an agent id or a host name. kNotFound if there is none such.
+Status DrainDevice(const std::string& address, const std::string& device, bool resume, int64_t timeout_ms = 10'000);
+
+}  // namespace tilth

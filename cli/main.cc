@@ -17,7 +17,8 @@ namespace {
 
 constexpr char kDescription[] =
     "Tilth tunes the tensor kernels of a machine-learning model for the machine they run on.";
-constexpr char kFooter[] = "Example:\n  tilth --version\n'tilth COMMAND --help' describes a command and shows an example.";
+constexpr char kFooter[] =
+    "Example:\n  tilth --version\n'tilth COMMAND --help' describes a command and shows an example.";
 
 int EditDistance(const std::string& a, const std::string& b) {
   std::vector<int> row(b.size() + 1);

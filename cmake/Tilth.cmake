@@ -22,7 +22,9 @@ endif()
 
 add_library(tilth_options INTERFACE)
 target_include_directories(tilth_options INTERFACE "${CMAKE_SOURCE_DIR}" "${CMAKE_BINARY_DIR}")
-target_compile_options(tilth_options INTERFACE -Wall -Wextra -Wno-missing-field-initializers $<$<BOOL:${TILTH_WERROR}>:-Werror>)
+target_compile_options(tilth_options INTERFACE -Wall -Wextra
+  -Wno-missing-field-initializers  # options are structs with defaults, of which a caller names the few that differ
+  $<$<BOOL:${TILTH_WERROR}>:-Werror>)
 # g++ 12 reports every `string = "literal"` that it inlines (GCC bug 105651).
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   target_compile_options(tilth_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)

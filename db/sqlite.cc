@@ -54,7 +54,8 @@ Statement& Statement::BindNull(int parameter) {
 
 StatusOr<bool> Statement::Step() {
   sqlite3* connection = sqlite3_db_handle(handle_);
-  if (bind_error_ != SQLITE_OK) return ErrorFromCode(connection, std::exchange(bind_error_, SQLITE_OK), "binding a value");
+  if (bind_error_ != SQLITE_OK)
+    return ErrorFromCode(connection, std::exchange(bind_error_, SQLITE_OK), "binding a value");
   const int code = sqlite3_step(handle_);
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
@@ -109,9 +110,7 @@ StatusOr<int64_t> Database::UserVersion() {
   return statement.Int64(0);
 }
 
-Status Database::SetUserVersion(int64_t version) {
-  return Execute(StrCat("PRAGMA user_version = ", version));
-}
+Status Database::SetUserVersion(int64_t version) { return Execute(StrCat("PRAGMA user_version = ", version)); }
 
 int64_t Database::LastInsertRowId() const { return sqlite3_last_insert_rowid(handle_); }
 int64_t Database::Changes() const { return sqlite3_changes64(handle_); }

@@ -13,9 +13,10 @@ struct Explanation {
   std::string_view remedy;
 };
 
-constexpr Explanation kDiskFull = {absl::StatusCode::kResourceExhausted,
-                                   "the disk is full (or a quota or size limit is reached): free some space and run the same "
-                                   "command again; what was committed before is safe"};
+constexpr Explanation kDiskFull = {
+    absl::StatusCode::kResourceExhausted,
+    "the disk is full (or a quota or size limit is reached): free some space and run the same "
+    "command again; what was committed before is safe"};
 
 Explanation Explain(int extended_code, int system_errno) {
   switch (extended_code & 0xff) {

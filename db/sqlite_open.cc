@@ -27,23 +27,25 @@ Status CheckPlace(const std::string& path, Mode mode) {
   if (directory.empty()) directory = ".";
   struct statfs system;
   if (statfs(directory.c_str(), &system) != 0) {
-    return absl::NotFoundError(StrCat(path, ": directory ", directory, ": ", std::strerror(errno),
-                                            ": create it first"));
+    return absl::NotFoundError(
+        StrCat(path, ": directory ", directory, ": ", std::strerror(errno), ": create it first"));
   }
   if (mode == Mode::kReadOnly) return absl::OkStatus();
   if (IsNetworkFileSystem(static_cast<uint64_t>(system.f_type) & 0xffffffff)) {
     return absl::FailedPreconditionError(
-        StrCat(path, ": lies on a network file system, whose locks do not protect a database: keep it on a local "
-                           "disk, and copy or `tilth log merge` it from there"));
+        StrCat(path,
+               ": lies on a network file system, whose locks do not protect a database: keep it on a local "
+               "disk, and copy or `tilth log merge` it from there"));
   }
   if (exists && access(path.c_str(), W_OK) != 0) {
     return absl::PermissionDeniedError(
         StrCat(path, ": the file is read-only: change its permissions, or work on a copy"));
   }
   if (access(directory.c_str(), W_OK) != 0) {
-    return absl::PermissionDeniedError(StrCat(
-        path, ": its directory is read-only, and a database needs files beside it: change its permissions, or work on "
-              "a copy"));
+    return absl::PermissionDeniedError(
+        StrCat(path,
+               ": its directory is read-only, and a database needs files beside it: change its permissions, or work on "
+               "a copy"));
   }
   return absl::OkStatus();
 }

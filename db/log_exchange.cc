@@ -11,7 +11,7 @@ namespace tilth {
 
 using sqlite::Transaction;
 
-Status TuningLog::Export(std::ostream& out) {
+Status TuningLog::Export(std::ostream& out) const {
   out << ExportHeader() << '\n';
   TILTH_ASSIGN_OR_RETURN(const auto workloads, Workloads());
   for (const LoggedWorkload& workload : workloads) out << ToJson(workload) << '\n';
@@ -61,7 +61,7 @@ StatusOr<MergeReport> TuningLog::Import(std::istream& in) {
   return report;
 }
 
-StatusOr<MergeReport> TuningLog::Merge(TuningLog& other) {
+StatusOr<MergeReport> TuningLog::Merge(const TuningLog& other) {
   TILTH_ASSIGN_OR_RETURN(const auto workloads, other.Workloads());
   TILTH_ASSIGN_OR_RETURN(const auto targets, other.Targets());
   TILTH_ASSIGN_OR_RETURN(const auto devices, other.Devices());

@@ -52,7 +52,7 @@ void AddWrongRows(const std::vector<Row>& rows, std::vector<std::string>& proble
 
 }  // namespace
 
-StatusOr<std::vector<std::string>> TuningLog::Verify() {
+StatusOr<std::vector<std::string>> TuningLog::Verify() const {
   std::vector<std::string> problems;
   TILTH_RETURN_IF_ERROR(AddDamage(*database_, problems));
   if (!problems.empty()) return problems;

@@ -56,7 +56,7 @@ CREATE VIEW verified AS
                                  ORDER BY time_unix_ns DESC, number DESC) AS age
     FROM record AS good WHERE status = 'ok' AND NOT EXISTS (
       SELECT 1 FROM record AS bad WHERE bad.workload_hash = good.workload_hash AND bad.target_hash = good.target_hash
-        AND bad.status = 'wrong_answer' AND bad.decisions = good.decisions))
+        AND bad.status = 'wrong answer' AND bad.decisions = good.decisions))
   WHERE age = 1;
 )sql";
 

@@ -24,10 +24,11 @@
 
 namespace tilth {
 
-// The status of a record that was verified and timed; every other status is the name of a MeasureErrorKind.
+// The status of a record that was verified and timed; every other status is
+// ToString of a MeasureErrorKind.
 inline constexpr std::string_view kStatusOk = "ok";
 // A candidate with one such record is never the best again, whatever its other records say.
-inline constexpr std::string_view kStatusWrongAnswer = "wrong_answer";
+inline constexpr std::string_view kStatusWrongAnswer = "wrong answer";
 
 struct LoggedWorkload {
   std::string hash;  // ContentHash(text)
@@ -138,28 +139,29 @@ class TuningLog {
 
   // The at most k fastest candidates, fastest first, one record each: the latest that is ok. Candidates that ever gave
   // a wrong answer are left out.
-  StatusOr<std::vector<TuningRecord>> BestRecords(std::string_view workload_hash, std::string_view target_hash, int k);
+  StatusOr<std::vector<TuningRecord>> BestRecords(std::string_view workload_hash, std::string_view target_hash,
+                                                  int k) const;
 
   // Calls visit in the order of appending until it returns an error, which becomes the result. The visitor may read
   // from this log, and not write to it.
-  Status ForEachRecord(const RecordFilter& filter, absl::FunctionRef<Status(const TuningRecord&)> visit);
-  StatusOr<int64_t> Count(const RecordFilter& filter);
+  Status ForEachRecord(const RecordFilter& filter, absl::FunctionRef<Status(const TuningRecord&)> visit) const;
+  StatusOr<int64_t> Count(const RecordFilter& filter) const;
   // Records grouped by workload and status, ordered by both: what a session that resumes has behind it.
-  StatusOr<std::vector<TrialCount>> CountTrials(const RecordFilter& filter);
+  StatusOr<std::vector<TrialCount>> CountTrials(const RecordFilter& filter) const;
 
-  StatusOr<std::vector<LoggedWorkload>> Workloads();
-  StatusOr<std::vector<LoggedTarget>> Targets();
-  StatusOr<std::vector<LoggedDevice>> Devices();
-  StatusOr<std::vector<LoggedSession>> Sessions();  // oldest first
+  StatusOr<std::vector<LoggedWorkload>> Workloads() const;
+  StatusOr<std::vector<LoggedTarget>> Targets() const;
+  StatusOr<std::vector<LoggedDevice>> Devices() const;
+  StatusOr<std::vector<LoggedSession>> Sessions() const;  // oldest first
 
   // JSON lines, one row each after a header line. Import takes all or nothing; its errors name the line.
-  Status Export(std::ostream& out);
+  Status Export(std::ostream& out) const;
   StatusOr<MergeReport> Import(std::istream& in);
-  StatusOr<MergeReport> Merge(TuningLog& other);
+  StatusOr<MergeReport> Merge(const TuningLog& other);
 
   // What is wrong with the file, one sentence each: damage, texts that do not match their hashes, rows that make no
   // sense. Empty: sound.
-  StatusOr<std::vector<std::string>> Verify();
+  StatusOr<std::vector<std::string>> Verify() const;
   StatusOr<GcReport> Gc(const GcOptions& options);
 
  private:

@@ -85,7 +85,7 @@ StatusOr<std::vector<Row>> ReadAll(StatusOr<Statement> select, absl::FunctionRef
 }  // namespace
 
 StatusOr<std::vector<TuningRecord>> TuningLog::BestRecords(std::string_view workload_hash, std::string_view target_hash,
-                                                           int k) {
+                                                           int k) const {
   TILTH_ASSIGN_OR_RETURN(Statement select,
                          database_->Prepare(StrCat("SELECT ", kRecordColumns,
                                                    " FROM verified WHERE workload_hash = ?1 AND target_hash = ?2 "
@@ -100,7 +100,8 @@ StatusOr<std::vector<TuningRecord>> TuningLog::BestRecords(std::string_view work
   }
 }
 
-Status TuningLog::ForEachRecord(const RecordFilter& filter, absl::FunctionRef<Status(const TuningRecord&)> visit) {
+Status TuningLog::ForEachRecord(const RecordFilter& filter,
+                                absl::FunctionRef<Status(const TuningRecord&)> visit) const {
   TILTH_ASSIGN_OR_RETURN(Statement select, PrepareSelect(*database_, kRecordColumns, filter, " ORDER BY number"));
   for (;;) {
     TILTH_ASSIGN_OR_RETURN(const bool more, select.Step(), "reading records");
@@ -110,36 +111,36 @@ Status TuningLog::ForEachRecord(const RecordFilter& filter, absl::FunctionRef<St
   }
 }
 
-StatusOr<int64_t> TuningLog::Count(const RecordFilter& filter) {
+StatusOr<int64_t> TuningLog::Count(const RecordFilter& filter) const {
   TILTH_ASSIGN_OR_RETURN(Statement select, PrepareSelect(*database_, "count(*)", filter, ""));
   TILTH_RETURN_IF_ERROR(select.Step().status(), "counting records");
   return select.Int64(0);
 }
 
-StatusOr<std::vector<TrialCount>> TuningLog::CountTrials(const RecordFilter& filter) {
+StatusOr<std::vector<TrialCount>> TuningLog::CountTrials(const RecordFilter& filter) const {
   return ReadAll<TrialCount>(
       PrepareSelect(*database_, "workload_hash, status, count(*)", filter, " GROUP BY 1, 2 ORDER BY 1, 2"),
       [](const Statement& row) { return TrialCount{row.Text(0), row.Text(1), row.Int64(2)}; });
 }
 
-StatusOr<std::vector<LoggedWorkload>> TuningLog::Workloads() {
+StatusOr<std::vector<LoggedWorkload>> TuningLog::Workloads() const {
   return ReadAll<LoggedWorkload>(
       database_->Prepare("SELECT hash, text, name FROM workload ORDER BY hash"),
       [](const Statement& row) { return LoggedWorkload{row.Text(0), row.Text(1), row.Text(2)}; });
 }
 
-StatusOr<std::vector<LoggedTarget>> TuningLog::Targets() {
+StatusOr<std::vector<LoggedTarget>> TuningLog::Targets() const {
   return ReadAll<LoggedTarget>(database_->Prepare("SELECT hash, text FROM target ORDER BY hash"),
                                [](const Statement& row) { return LoggedTarget{row.Text(0), row.Text(1)}; });
 }
 
-StatusOr<std::vector<LoggedDevice>> TuningLog::Devices() {
+StatusOr<std::vector<LoggedDevice>> TuningLog::Devices() const {
   return ReadAll<LoggedDevice>(
       database_->Prepare("SELECT fingerprint, class, attributes FROM device ORDER BY fingerprint"),
       [](const Statement& row) { return LoggedDevice{row.Text(0), row.Text(1), row.Text(2)}; });
 }
 
-StatusOr<std::vector<LoggedSession>> TuningLog::Sessions() {
+StatusOr<std::vector<LoggedSession>> TuningLog::Sessions() const {
   return ReadAll<LoggedSession>(
       database_->Prepare(
           "SELECT id, model, model_hash, arguments, seed, tilth_version, started_unix_ns, ended_unix_ns, "

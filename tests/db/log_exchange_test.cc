@@ -30,7 +30,7 @@ class LogExchangeTest : public LogFixture {
 
 TEST_F(LogExchangeTest, ImportOfAnExportIsTheSameLog) {
   auto log = OpenFilledLog();
-  ASSERT_TRUE(log->Append({Record("t1", 100.1), Failure("t2", "run_crash")}).ok());
+  ASSERT_TRUE(log->Append({Record("t1", 100.1), Failure("t2", "run crash")}).ok());
   const std::string text = Exported(*log);
   auto copy = OpenLog("copy.db");
   std::istringstream in(text);
@@ -54,7 +54,7 @@ TEST_F(LogExchangeTest, ImportTwiceChangesNothing) {
 
 TEST_F(LogExchangeTest, DetailThatIsNoUtf8IsExported) {
   auto log = OpenFilledLog();
-  TuningRecord record = Failure("t1", "run_crash");
+  TuningRecord record = Failure("t1", "run crash");
   record.detail = "bad \xff byte";
   ASSERT_TRUE(log->Append(record).ok());
   EXPECT_THAT(Exported(*log), HasSubstr("bad \xef\xbf\xbd byte"));
@@ -119,7 +119,7 @@ TEST_F(LogExchangeTest, VerifyFindsChangedTextsAndBrokenRows) {
 
 TEST_F(LogExchangeTest, GcDropsOnlyWhatNoRecordRefersTo) {
   auto log = OpenFilledLog();
-  ASSERT_TRUE(log->Append({Record("t1", 100), Failure("t2", "run_crash")}).ok());
+  ASSERT_TRUE(log->Append({Record("t1", 100), Failure("t2", "run crash")}).ok());
   const auto report = log->Gc({});
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_EQ(report->removed_rows, 1);  // other_workload_
@@ -129,12 +129,12 @@ TEST_F(LogExchangeTest, GcDropsOnlyWhatNoRecordRefersTo) {
 
 TEST_F(LogExchangeTest, GcKeepsTheBestAndTheWrongAnswers) {
   auto log = OpenFilledLog();
-  ASSERT_TRUE(log->Append({Record("wrongly fast", 10, R"({"a":1})"), Failure("wrong", "wrong_answer", R"({"a":1})"),
-                           Record("t1", 100), Record("t2", 200), Record("t3", 300), Failure("t4", "run_crash")})
+  ASSERT_TRUE(log->Append({Record("wrongly fast", 10, R"({"a":1})"), Failure("wrong", "wrong answer", R"({"a":1})"),
+                           Record("t1", 100), Record("t2", 200), Record("t3", 300), Failure("t4", "run crash")})
                   .ok());
   ASSERT_TRUE(log->Gc({.keep_best = 2}).ok());
   EXPECT_EQ(*log->Count({.status = "ok"}), 2);
-  EXPECT_EQ(*log->Count({.status = "wrong_answer"}), 1);
+  EXPECT_EQ(*log->Count({.status = "wrong answer"}), 1);
   EXPECT_EQ(log->BestRecords(workload_.hash, target_.hash, 1)->front().trial_id, "t1");
 }
 

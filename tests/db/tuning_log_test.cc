@@ -8,6 +8,7 @@
 #include <csignal>
 #include <fstream>
 
+#include "proto/measure.h"
 #include "tests/db/log_fixture.h"
 
 namespace tilth {
@@ -64,7 +65,7 @@ TEST_F(TuningLogTest, RecordRoundTripsThroughTheFile) {
 TEST_F(TuningLogTest, BestAreFastestFirstAndVerifiedOnly) {
   auto log = OpenFilledLog();
   ASSERT_TRUE(
-      log->Append({Record("slow", 300), Record("fast", 100), Record("middle", 200), Failure("crashed", "run_crash")})
+      log->Append({Record("slow", 300), Record("fast", 100), Record("middle", 200), Failure("crashed", "run crash")})
           .ok());
   EXPECT_THAT(Best(*log, 2), ElementsAre("fast", "middle"));
   EXPECT_THAT(Best(*log, 10), ElementsAre("fast", "middle", "slow"));
@@ -77,9 +78,13 @@ TEST_F(TuningLogTest, RemeasuredCandidateCountsOnceWithItsLatestTime) {
   EXPECT_THAT(Best(*log, 10), ElementsAre("other", "again"));
 }
 
+TEST(RecordStatus, WrongAnswerIsTheNameOfItsKind) {
+  EXPECT_EQ(kStatusWrongAnswer, ToString(MeasureErrorKind::kWrongAnswer));
+}
+
 TEST_F(TuningLogTest, CandidateWithAWrongAnswerIsNeverBest) {
   auto log = OpenFilledLog();
-  ASSERT_TRUE(log->Append({Record("fast", 50, R"({"a":1})"), Failure("wrong", "wrong_answer", R"({"a":1})"),
+  ASSERT_TRUE(log->Append({Record("fast", 50, R"({"a":1})"), Failure("wrong", "wrong answer", R"({"a":1})"),
                            Record("slow", 100), Record("fast again", 40, R"({"a":1})")})
                   .ok());
   EXPECT_THAT(Best(*log, 10), ElementsAre("slow"));
@@ -112,7 +117,7 @@ TEST_F(TuningLogTest, RowsThatMakeNoSenseAreRefused) {
   EXPECT_THAT(message(Record("t", 1.0 / 0.0)), HasSubstr("not a positive time"));
   EXPECT_THAT(message(Record("t", 1, "not json")), HasSubstr("decisions"));
   EXPECT_THAT(message(Record("", 1)), HasSubstr("trial id"));
-  TuningRecord failed = Failure("t", "run_crash");
+  TuningRecord failed = Failure("t", "run crash");
   failed.median_ns = 5;
   EXPECT_THAT(message(failed), HasSubstr("it failed"));
   EXPECT_THAT(std::string(log->PutWorkload({"0123", "text", "name"}).message()), HasSubstr("hash"));
@@ -129,7 +134,7 @@ TEST_F(TuningLogTest, CountsWhatASessionOfTheSameModelCanResume) {
   elsewhere.session_id = "s3";
   TuningRecord other = Record("t5", 100);
   other.workload_hash = other_workload_.hash;
-  ASSERT_TRUE(log->Append({Record("t1", 100), Failure("t2", "run_timeout"), resumed, elsewhere, other}).ok());
+  ASSERT_TRUE(log->Append({Record("t1", 100), Failure("t2", "run timeout"), resumed, elsewhere, other}).ok());
 
   const auto counts = log->CountTrials({.target_hash = target_.hash, .model_hash = "model-1"});
   ASSERT_TRUE(counts.ok()) << counts.status();

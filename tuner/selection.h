@@ -21,13 +21,13 @@ struct Selection {
   int64_t stale_records = 0;  // faster records that do not fit this space version any more and were passed over
 };
 
-// The candidate for `space`. `log` may be null (no log: the default); nothing is written to it. Errors: those of reading the log.
+// The candidate for `space`. `log` may be null (no log: the default). Errors: those of reading the log.
 // Deterministic: the same log and the same space give the same candidate. 
-StatusOr<Selection> SelectCandidate(const SearchSpace& space, TuningLog* log);
+StatusOr<Selection> SelectCandidate(const SearchSpace& space, const TuningLog* log);
 
 // One selection per space, in order. With `strict`, a kernel without a usable record is a FAILED_PRECONDITION error that
 // names every such kernel and the remedy.
-StatusOr<std::vector<Selection>> SelectCandidates(const std::vector<const SearchSpace*>& spaces, TuningLog* log,
+StatusOr<std::vector<Selection>> SelectCandidates(const std::vector<const SearchSpace*>& spaces, const TuningLog* log,
                                                   bool strict);
 
 }  // namespace tilth

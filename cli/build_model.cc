@@ -1,0 +1,54 @@
+#include "cli/build_model.h"
+
+#include <memory>
+
+#include "compiler/lower/lower.h"
+#include "db/tuning_log.h"
+#include "search_space/space.h"
+#include "tuner/selection.h"
+
+namespace tilth {
+namespace {
+
+StatusOr<std::vector<KernelChoice>> ChooseKernels(const LoadedModel& model, const TuningLog* log, bool strict) {
+  std::vector<std::unique_ptr<SearchSpace>> spaces;
+  std::vector<const SearchSpace*> views;
+  for (const Workload& workload : model.partition.workloads) {
+    TILTH_ASSIGN_OR_RETURN(spaces.emplace_back(), SearchSpace::Create(workload, model.target), "kernel ", workload.name);
+    views.push_back(spaces.back().get());
+  }
+  TILTH_ASSIGN_OR_RETURN(const std::vector<Selection> selections, SelectCandidates(views, log, strict));
+  std::vector<KernelChoice> choices;
+  for (size_t i = 0; i < spaces.size(); ++i) {
+    const Workload& workload = spaces[i]->workload();
+    KernelChoice& choice = choices.emplace_back();
+    TILTH_ASSIGN_OR_RETURN(choice.program,
+                           Lower(workload, spaces[i]->Resolve(selections[i].candidate), model.target),
+                           "lowering kernel ", workload.name);
+    choice.decisions = selections[i].decisions;
+    choice.tuned = selections[i].tuned;
+    choice.median_ns = selections[i].median_ns;
+  }
+  return choices;
+}
+
+}  // namespace
+
+StatusOr<Package> BuildModel(const BuildArguments& arguments) {
+  // A log or a name that is no good should be told before minutes of work.
+  std::unique_ptr<TuningLog> log;
+  if (!arguments.log.empty()) {
+    TILTH_ASSIGN_OR_RETURN(log, TuningLog::Open(arguments.log, {.mode = TuningLog::Mode::kReadOnly}));
+  }
+  PackageOptions options;
+  options.name = arguments.name.empty() ? ModelNameFromPath(arguments.model.model) : arguments.name;
+  options.default_threads = arguments.threads;
+  TILTH_RETURN_IF_ERROR(CheckModelName(options.name));
+
+  TILTH_ASSIGN_OR_RETURN(const LoadedModel model, LoadModel(arguments.model));
+  options.model_hash = model.model_hash;
+  TILTH_ASSIGN_OR_RETURN(const std::vector<KernelChoice> choices, ChooseKernels(model, log.get(), arguments.strict));
+  return BuildPackage(model.partition, choices, model.target, options);
+}
+
+}  // namespace tilth

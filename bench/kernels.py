@@ -1,0 +1,120 @@
+"""Tuned kernels beside oneDNN and OpenBLAS, one thread each, in one run on one core.
+
+The ratio of a row is the time of the fastest peer over ours: above 1 we are faster.
+"""
+import argparse
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+
+from side_by_side import Peer, PeerError, geometric_mean, interleave, last_cores, print_table, ratio
+
+FOLDER = pathlib.Path(__file__).resolve().parent
+
+
+def flops(shape):
+    """Floating-point operations of one execution; a multiply-add counts as two."""
+    if shape["kind"] == "matmul":
+        return 2 * shape["m"] * shape["k"] * shape["n"]
+    stride, pad = shape.get("stride", 1), shape.get("pad", 0)
+    height = (shape["h"] + 2 * pad - shape.get("kh", 1)) // stride + 1
+    width = (shape["w"] + 2 * pad - shape.get("kw", 1)) // stride + 1
+    taps = shape.get("kh", 1) * shape.get("kw", 1) * shape["c"] // shape.get("groups", 1)
+    return 2 * height * width * shape["o"] * taps
+
+
+def fma_peak_gflops(programs):
+    """What one core can do at best; None where the runner cannot tell."""
+    run = subprocess.run([programs / "tilth-runner", "peak"], capture_output=True, text=True, check=False)
+    return json.loads(run.stdout)["peak_gflops"] if run.returncode == 0 else None
+
+
+def measure_shape(shape, ours, peers, options):
+    """One row of the result: what each program needs for one execution of the shape."""
+    request = {key: value for key, value in shape.items() if key != "name"}
+    ready = []
+    for peer in ([ours] if ours else []) + peers:
+        reason = peer.prepare(request)
+        if reason is None:
+            ready.append(peer)
+        elif peer is ours:
+            raise PeerError("%s: %s: %s" % (peer.name, shape["name"], reason))
+    medians = interleave(ready, options.rounds, options.samples)
+    fastest = min((peer for peer in ready if peer is not ours), key=lambda peer: statistics.median(medians[peer]))
+    row = {"shape": shape["name"], "flops": flops(shape), "peer": fastest.name,
+           "peer_ns": statistics.median(medians[fastest]),
+           "peers": {peer.name: statistics.median(medians[peer]) for peer in ready if peer is not ours}}
+    if ours:
+        row["ours_ns"] = statistics.median(medians[ours])
+        row["ratio"] = ratio(medians[fastest], medians[ours])
+    return row
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(prog="scripts/bench kernels", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     epilog="Example:\n  scripts/bench kernels --trials 200 --shape conv --json")
+    parser.add_argument("--shape", default="", help="only shapes whose name contains this text")
+    parser.add_argument("--trials", type=int, default=400, help="trials for each shape that the log does not know yet")
+    parser.add_argument("--log", default="build/bench-kernels.db", help="the tuning log; made if it is not there")
+    parser.add_argument("--rounds", type=int, default=9, help="how often the programs take turns")
+    parser.add_argument("--samples", type=int, default=7, help="samples of each program in a round")
+    parser.add_argument("--peers-only", action="store_true", help="measure the peers without us")
+    parser.add_argument("--programs", type=pathlib.Path, default=pathlib.Path("build/release/bin"))
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    return parser.parse_args()
+
+
+def gflops(row, key):
+    return "%.1f" % (row["flops"] / row[key])
+
+
+def print_result(result):
+    """The table for people."""
+    rows = []
+    for row in result["rows"]:
+        ours = [gflops(row, "ours_ns"), "%.2f" % row["ratio"]] if "ratio" in row else ["-", "-"]
+        rows.append([row["shape"], ours[0], gflops(row, "peer_ns"), row["peer"], ours[1]])
+    print_table(["GFLOP/s, one thread", "ours", "peer", "best peer", "ratio"], rows)
+    if result["geomean_ratio"] is not None:
+        print("geometric mean of the ratios %.3f, smallest %.3f" % (result["geomean_ratio"], result["min_ratio"]))
+    if result["fma_peak_gflops"]:
+        print("peak of one core %.0f GFLOP/s" % result["fma_peak_gflops"])
+
+
+def main():
+    options = parse_arguments()
+    shapes = [shape for shape in json.loads((FOLDER / "shapes.json").read_text()) if options.shape in shape["name"]]
+    if not shapes:
+        sys.exit("scripts/bench kernels: error: no shape's name contains '%s'; see bench/shapes.json" % options.shape)
+    programs = options.programs.resolve()
+    peers, ours = [], None
+    try:
+        peers.append(Peer("oneDNN", [str(programs / "onednn_peer")], last_cores(1)))
+        peers.append(Peer("OpenBLAS", [str(programs / "openblas_peer")], last_cores(1)))
+        if not options.peers_only:
+            # Tuning may use every core; the server pins what it times to the last one, as the peers are.
+            ours = Peer("tilth", [str(programs / "tilth"), "bench", "kernel-server", "--log", options.log, "--trials",
+                                  str(options.trials)])
+        rows = []
+        for shape in shapes:
+            print("measuring %s" % shape["name"], file=sys.stderr)
+            rows.append(measure_shape(shape, ours, peers, options))
+        ratios = [row["ratio"] for row in rows if "ratio" in row]
+        result = {"rows": rows, "geomean_ratio": geometric_mean(ratios), "min_ratio": min(ratios, default=None),
+                  "fma_peak_gflops": fma_peak_gflops(programs)}
+    except PeerError as error:
+        sys.exit("scripts/bench kernels: error: %s" % error)
+    finally:
+        for peer in peers + ([ours] if ours else []):
+            peer.close()
+    if options.json:
+        print(json.dumps(result, indent=2))
+    else:
+        print_result(result)
+
+
+if __name__ == "__main__":
+    main()

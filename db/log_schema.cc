@@ -48,6 +48,7 @@ CREATE TABLE record(
   measure_s REAL NOT NULL,
   artifact_hash TEXT NOT NULL);
 CREATE INDEX record_by_candidate ON record(workload_hash, target_hash, status, median_ns);
+CREATE INDEX record_wrong ON record(workload_hash, target_hash, decisions) WHERE status = 'wrong answer';
 CREATE INDEX record_by_session ON record(session_id);
 CREATE INDEX session_by_model ON session(model_hash);
 CREATE VIEW verified AS

@@ -66,6 +66,13 @@ int AddConstant(Graph* graph, std::string name, TensorValue value);
 // Removes stages that no output depends on. Tensors keep their numbers.
 void RemoveDeadStages(Graph* graph);
 
+// The bound for values of integer tensor `tensor` when every load of it in `stage` is part of another load's index: the
+// least extent it must stay below. 0 when it is loaded otherwise too, or not at all.
+int64_t IndexBound(const Stage& stage, int tensor, const std::vector<const Tensor*>& tensors);
+
+// Sets value_bound of the integer inputs that only serve as indices (through reshapes, too).
+void SetValueBounds(Graph* graph);
+
 // One line per tensor and stage, for people and for tests.
 std::string ToText(const Graph& graph);
 

@@ -1,5 +1,6 @@
 #include "ir/expr.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -280,7 +281,11 @@ Expr Rewrite(const Expr& e, const Rewriter& replace) {
     args.push_back(Rewrite(arg, replace));
     changed |= args.back() != arg;
   }
-  if (changed) result = Rebuild(e, std::move(args));
+  if (changed) {
+    result = Rebuild(e, args);
+    // Folding may leave one of the arguments, which has had its replacement.
+    if (std::find(args.begin(), args.end(), result) != args.end()) return result;
+  }
   Expr replaced = replace(result);
   return replaced ? replaced : result;
 }

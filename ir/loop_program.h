@@ -42,6 +42,7 @@ struct LoopBuffer {
   int64_t num_elements = 0;
   // Elements that a vector access may touch past num_elements (allocated, contents arbitrary). Arguments have none.
   int64_t slack_elements = 0;
+  int register_lanes = 1;  // kRegister: elements [k * lanes, (k + 1) * lanes) form one vector register
 };
 
 struct Stmt;

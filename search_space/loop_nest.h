@@ -39,38 +39,36 @@ struct NestCopy {
   bool contiguous = true;     // source is read in runs of consecutive elements
 };
 
-// A schedule of a contraction (matrix product, convolution): batch × m × n × k, vector lanes along the innermost n axis,
-// a register tile of rows × columns points of the two innermost m axes by `vectors` vectors.
-struct ContractionSchedule {
-  int64_t rows = 1, columns = 1, vectors = 1;            // register tile
-  int64_t row_tiles = 1, column_tiles = 1, n_tiles = 1;  // register tiles per task
-  int64_t k_block = 0;                                   // of the split k axis; its whole extent: no split
+// A schedule of a tiled reduction (matrix product, convolution, depthwise convolution, pooling; search_space/tiled_form.h):
+// lanes along the vector axis, a register tile of rows × columns points by `vectors` vectors.
+struct TiledSchedule {
+  int lanes = 1;
+  int64_t rows = 1, columns = 1, vectors = 1;                 // register tile
+  int64_t row_tiles = 1, column_tiles = 1, vector_tiles = 1;  // register tiles per task
+  int64_t k_block = 1;                                        // of the split axis; its whole extent: no split
   int64_t k_unroll = 1;
-  bool n_inside_m = true;      // order of register tiles inside a task
-  bool m_major_tasks = true;   // order of tasks
-  bool pack_right = true;      // false: read the right operand where it is
-  enum class Left : uint8_t { kDirect, kPanel, kPadded } left = Left::kDirect;
-};
-
-// A schedule of a windowed reduction (depthwise convolution, pooling): lanes along the innermost output axis.
-struct WindowSchedule {
-  int64_t rows = 1, columns = 1, vectors = 1;
-  int64_t row_tiles = 1, n_tiles = 1;
-  bool unroll_window = true;
-  bool pad_copy = false;       // true: read a padded copy; false: guard the border tiles
+  bool vectors_inside = true;    // order of register tiles inside a task: vector tiles innermost
+  bool vector_major_tasks = false;  // order of tasks: vector blocks outermost
+  bool pack_right = true;        // false: read the right operand where it is
+  // How the left operand is read: where it is; where it is, with border tiles guarded; from a padded copy made first; from
+  // a panel that each task packs in the order of use.
+  enum class Left : uint8_t { kDirect, kGuarded, kPadded, kPanel } left = Left::kDirect;
 };
 
 // A schedule of row-by-row stages (softmax, layer norm).
 struct RowwiseSchedule {
-  int64_t lanes = 1, accumulators = 1, rows_per_task = 1;
+  int lanes = 1;
+  int64_t accumulators = 1;   // independent vectors in flight per reduction
+  int64_t rows_per_task = 1;   // or vectors of rows, across rows
+  bool across_rows = false;    // lanes run across rows instead of along columns
 };
 
 // A schedule of an elementwise stage or a copy.
 struct ElementwiseSchedule {
-  int vector_axis = -1;        // -1: scalar
-  int64_t lanes = 1, unroll = 1;
-  int64_t tile = 1;            // of the axis next to the vector axis (transposes)
-  int64_t tasks_axis_block = 1;
+  int lanes = 1;
+  int vector_axis = 0;            // of the fused axes
+  int64_t vectors = 1;            // unrolled vectors per step
+  int64_t points_per_task = 1;    // of all other axes together
 };
 
 struct LoopNest {
@@ -84,7 +82,7 @@ struct LoopNest {
   int vector_lanes = 1;
   int accumulator_registers = 0;      // vector registers held through the reduction
   int64_t body_instructions = 0;      // vector instructions in the unrolled innermost body, an estimate
-  std::variant<ContractionSchedule, WindowSchedule, RowwiseSchedule, ElementwiseSchedule> schedule;
+  std::variant<TiledSchedule, RowwiseSchedule, ElementwiseSchedule> schedule;
 
   // Elements of `axis` covered by the loops from number `depth` inwards (at least 1).
   int64_t TileExtent(int axis, int depth) const;

@@ -3,13 +3,12 @@
 
 #include "base/status.h"
 #include "ir/loop_program.h"
-#include "ir/target.h"
 #include "ir/workload.h"
 #include "search_space/loop_nest.h"
 
 namespace tilth {
 
-StatusOr<LoopProgram> Lower(const Workload& workload, const LoopNest& nest, const Target& target);
+StatusOr<LoopProgram> Lower(const Workload& workload, const LoopNest& nest);
 
 // The simplest correct program: every stage in its own loops, no tiling, no vectors. The baseline that candidates are
 // verified against on a device.

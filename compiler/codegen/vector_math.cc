@@ -1,0 +1,132 @@
+#include "compiler/codegen/vector_math.h"
+
+#include <llvm/IR/Constants.h>
+#include <llvm/IR/Intrinsics.h>
+
+#include <initializer_list>
+#include <limits>
+
+namespace tilth {
+namespace {
+
+using llvm::Value;
+
+Value* Constant(llvm::IRBuilder<>&, Value* like, double value) { return llvm::ConstantFP::get(like->getType(), value); }
+
+llvm::Type* IntegerTypeLike(llvm::IRBuilder<>& b, Value* x) {
+  if (auto* vector = llvm::dyn_cast<llvm::FixedVectorType>(x->getType()))
+    return llvm::FixedVectorType::get(b.getInt32Ty(), vector->getNumElements());
+  return b.getInt32Ty();
+}
+
+Value* MultiplyAdd(llvm::IRBuilder<>& b, Value* x, Value* y, Value* z) {
+  return b.CreateIntrinsic(llvm::Intrinsic::fmuladd, {x->getType()}, {x, y, z});
+}
+
+// Horner's rule, highest coefficient first.
+Value* Polynomial(llvm::IRBuilder<>& b, Value* x, std::initializer_list<double> coefficients) {
+  Value* sum = nullptr;
+  for (double c : coefficients) sum = sum ? MultiplyAdd(b, sum, x, Constant(b, x, c)) : Constant(b, x, c);
+  return sum;
+}
+
+Value* Abs(llvm::IRBuilder<>& b, Value* x) { return b.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x); }
+
+Value* CopySign(llvm::IRBuilder<>& b, Value* magnitude, Value* sign) {
+  return b.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, magnitude, sign);
+}
+
+// 2^n for an integral float n in [-126, 127], by writing the exponent field.
+Value* PowerOfTwo(llvm::IRBuilder<>& b, Value* n) {
+  llvm::Type* integer = IntegerTypeLike(b, n);
+  Value* bits = b.CreateAdd(b.CreateFPToSI(n, integer), llvm::ConstantInt::get(integer, 127));
+  return b.CreateBitCast(b.CreateShl(bits, llvm::ConstantInt::get(integer, 23)), n->getType());
+}
+
+}  // namespace
+
+Value* EmitExp(llvm::IRBuilder<>& b, Value* x) {
+  // x = n ln 2 + r, |r| <= ln(2)/2; exp(r) by its Taylor series; 2^n in two factors so that subnormal and huge results round.
+  auto clamp = [&](Value* v, double low, double high) {
+    v = b.CreateSelect(b.CreateFCmpOLT(v, Constant(b, v, low)), Constant(b, v, low), v);
+    return b.CreateSelect(b.CreateFCmpOGT(v, Constant(b, v, high)), Constant(b, v, high), v);
+  };
+  Value* clamped = clamp(x, -104.0, 89.0);
+  Value* n = b.CreateUnaryIntrinsic(llvm::Intrinsic::rint, b.CreateFMul(clamped, Constant(b, x, 1.4426950408889634)));
+  Value* r = MultiplyAdd(b, n, Constant(b, x, -0.693359375), clamped);
+  r = MultiplyAdd(b, n, Constant(b, x, 2.12194440e-4), r);
+  Value* y = Polynomial(b, r, {1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1.0, 1.0});
+  Value* half = b.CreateUnaryIntrinsic(llvm::Intrinsic::floor, b.CreateFMul(n, Constant(b, x, 0.5)));
+  y = b.CreateFMul(b.CreateFMul(y, PowerOfTwo(b, half)), PowerOfTwo(b, b.CreateFSub(n, half)));
+  return b.CreateSelect(b.CreateFCmpUNO(x, x), x, y);
+}
+
+Value* EmitLog(llvm::IRBuilder<>& b, Value* x) {
+  // x = 2^n m with m in [sqrt(1/2), sqrt(2)); log m = 2 atanh(s), s = (m - 1) / (m + 1).
+  llvm::Type* integer = IntegerTypeLike(b, x);
+  auto int_constant = [&](int64_t v) { return llvm::ConstantInt::get(integer, v, true); };
+  Value* subnormal = b.CreateFCmpOLT(x, Constant(b, x, 0x1p-126));
+  Value* scaled = b.CreateSelect(subnormal, b.CreateFMul(x, Constant(b, x, 0x1p23)), x);
+  Value* bits = b.CreateBitCast(scaled, integer);
+  Value* shifted = b.CreateSub(bits, int_constant(0x3f3504f3));  // bits of sqrt(1/2)
+  Value* n = b.CreateSIToFP(b.CreateAShr(shifted, int_constant(23)), x->getType());
+  Value* m = b.CreateBitCast(
+      b.CreateAdd(b.CreateAnd(shifted, int_constant(0x007fffff)), int_constant(0x3f3504f3)), x->getType());
+  n = b.CreateFAdd(n, b.CreateSelect(subnormal, Constant(b, x, -23.0), Constant(b, x, 0.0)));
+  Value* one = Constant(b, x, 1.0);
+  Value* s = b.CreateFDiv(b.CreateFSub(m, one), b.CreateFAdd(m, one));
+  Value* s2 = b.CreateFMul(s, s);
+  Value* series = Polynomial(b, s2, {2.0 / 11, 2.0 / 9, 2.0 / 7, 2.0 / 5, 2.0 / 3, 2.0});
+  Value* y = MultiplyAdd(b, n, Constant(b, x, 0.6931471805599453), b.CreateFMul(s, series));
+  const double inf = std::numeric_limits<double>::infinity();
+  y = b.CreateSelect(b.CreateFCmpOEQ(x, Constant(b, x, 0.0)), Constant(b, x, -inf), y);
+  y = b.CreateSelect(b.CreateFCmpOEQ(x, Constant(b, x, inf)), x, y);
+  return b.CreateSelect(b.CreateFCmpULT(x, Constant(b, x, 0.0)),
+                        Constant(b, x, std::numeric_limits<double>::quiet_NaN()), y);
+}
+
+Value* EmitTanh(llvm::IRBuilder<>& b, Value* x) {
+  // (1 - e) / (1 + e) with e = exp(-2 |x|); near zero, where that cancels, the odd Taylor series.
+  Value* magnitude = Abs(b, x);
+  Value* e = EmitExp(b, b.CreateFMul(magnitude, Constant(b, x, -2.0)));
+  Value* one = Constant(b, x, 1.0);
+  Value* large = CopySign(b, b.CreateFDiv(b.CreateFSub(one, e), b.CreateFAdd(one, e)), x);
+  Value* x2 = b.CreateFMul(x, x);
+  Value* small = b.CreateFMul(x, Polynomial(b, x2, {62.0 / 2835, -17.0 / 315, 2.0 / 15, -1.0 / 3, 1.0}));
+  return b.CreateSelect(b.CreateFCmpOLT(magnitude, Constant(b, x, 0.25)), small, large);
+}
+
+Value* EmitErf(llvm::IRBuilder<>& b, Value* x) {
+  // Abramowitz & Stegun 7.1.26; near zero the Maclaurin series, which keeps the relative error small there.
+  Value* magnitude = Abs(b, x);
+  Value* one = Constant(b, x, 1.0);
+  Value* t = b.CreateFDiv(one, MultiplyAdd(b, magnitude, Constant(b, x, 0.3275911), one));
+  Value* poly = b.CreateFMul(
+      t, Polynomial(b, t, {1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592}));
+  Value* e = EmitExp(b, b.CreateFNeg(b.CreateFMul(x, x)));
+  Value* large = CopySign(b, b.CreateFSub(one, b.CreateFMul(poly, e)), x);
+  Value* x2 = b.CreateFMul(x, x);
+  const double k = 1.1283791670955126;  // 2 / sqrt(pi)
+  Value* small = b.CreateFMul(x, Polynomial(b, x2, {k / 216, -k / 42, k / 10, -k / 3, k}));
+  return b.CreateSelect(b.CreateFCmpOLT(magnitude, Constant(b, x, 0.3)), small, large);
+}
+
+Value* EmitSigmoid(llvm::IRBuilder<>& b, Value* x) {
+  Value* one = Constant(b, x, 1.0);
+  return b.CreateFDiv(one, b.CreateFAdd(one, EmitExp(b, b.CreateFNeg(x))));
+}
+
+Value* EmitPow(llvm::IRBuilder<>& b, Value* x, Value* y) {
+  Value* magnitude = EmitExp(b, b.CreateFMul(y, EmitLog(b, Abs(b, x))));
+  auto floor = [&](Value* v) { return b.CreateUnaryIntrinsic(llvm::Intrinsic::floor, v); };
+  Value* half = b.CreateFMul(y, Constant(b, y, 0.5));
+  Value* integral = b.CreateFCmpOEQ(floor(y), y);
+  Value* odd = b.CreateAnd(integral, b.CreateFCmpONE(floor(half), half));
+  Value* negative = b.CreateFCmpOLT(x, Constant(b, x, 0.0));
+  Value* result = b.CreateSelect(b.CreateAnd(negative, odd), b.CreateFNeg(magnitude), magnitude);
+  result = b.CreateSelect(b.CreateAnd(negative, b.CreateNot(integral)),
+                          Constant(b, x, std::numeric_limits<double>::quiet_NaN()), result);
+  return b.CreateSelect(b.CreateFCmpOEQ(y, Constant(b, y, 0.0)), Constant(b, x, 1.0), result);
+}
+
+}  // namespace tilth

@@ -1,0 +1,587 @@
+// The program of a tiled reduction: phases that copy operands (padding, packing), then tasks of register tiles:
+//
+//   task = (outer axes, row block, column block, vector block)
+//     for k block                                  (partial sums stay in the output between blocks)
+//       [pack the left panel of this task and k block]
+//       for row tile, column tile, vector tile     (vector tiles innermost or outermost)
+//         accumulators = 0 or the output
+//         for k: accumulators += left * right      (k unrolled)
+//         output = epilogue(accumulators)
+//
+// Where an extent is no multiple of its tile, the last tile is a smaller copy of the body.
+#include "compiler/lower/tiled.h"
+
+#include <algorithm>
+
+#include "compiler/lower/elementwise.h"
+#include "compiler/lower/program_builder.h"
+#include "search_space/tiled_form.h"
+
+namespace tilth {
+namespace {
+
+using Left = TiledSchedule::Left;
+
+int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// One axis cut into tiles, and tiles into blocks of a task.
+struct Tiling {
+  Tiling(int64_t axis_extent, int64_t tile_size, int64_t tiles_per_block)
+      : extent(axis_extent), tile(std::min(tile_size, axis_extent)), tiles(CeilDiv(axis_extent, tile)),
+        per_block(std::min(tiles_per_block, tiles)), blocks(CeilDiv(tiles, per_block)), tail(axis_extent % tile) {}
+
+  // The number of tiles in block `block`.
+  Expr TilesIn(const Expr& block) const {
+    if (tiles % per_block == 0) return expr::Int(per_block);
+    return expr::Min(expr::Int(per_block), expr::Sub(expr::Int(tiles), expr::Mul(block, expr::Int(per_block))));
+  }
+
+  int64_t extent, tile, tiles, per_block, blocks;
+  int64_t tail;  // size of a smaller last tile; 0: none
+};
+
+// The extents of one copy of the register tile's body.
+struct TileShape {
+  int64_t rows, columns;
+  int64_t vectors;      // registers along the vector axis
+  int64_t last_active;  // active lanes of the last of them
+};
+
+class TiledLowering {
+ public:
+  TiledLowering(TiledForm form, const TiledSchedule& schedule, const std::string& name)
+      : form_(std::move(form)), s_(schedule), builder_(name, form_.tensors),
+        rows_(form_.Extent(form_.row_axis), s_.rows, s_.row_tiles),
+        columns_(form_.Extent(form_.column_axis), s_.columns, s_.column_tiles),
+        vectors_(form_.Extent(form_.vector_axis), static_cast<int64_t>(s_.lanes) * s_.vectors, s_.vector_tiles) {
+    for (int axis : form_.reduce_axes)
+      if (axis != form_.split_axis) k_order_.push_back(axis);
+    k_order_.push_back(form_.split_axis);
+    const int64_t split = form_.Extent(form_.split_axis);
+    k_block_ = std::min(s_.k_block, split);
+    k_blocks_ = CeilDiv(split, k_block_);
+    // The vector tiling counts whole registers even when the axis is shorter.
+    vector_step_ = static_cast<int64_t>(s_.lanes) * s_.vectors;
+  }
+
+  StatusOr<LoopProgram> Run() {
+    if (form_.pad_copy) AddPadPhase();
+    packed_right_ = form_.right && s_.pack_right;
+    if (packed_right_) AddPackPhase();
+    AddMainPhase();
+    return std::move(builder_.program());
+  }
+
+ private:
+  void AddPadPhase();
+  void AddPackPhase();
+  void AddMainPhase();
+  StmtList PackVectors(const std::vector<Expr>& axes, const Expr& tile_index, const Expr& to, int64_t active);
+  StmtList TaskBody();
+  StmtList OverTiles(bool with_vectors, const std::function<StmtList(const TileShape&)>& body);
+  StmtList ByTail(const Tiling& tiling, const Expr& tile, const std::function<StmtList(int64_t)>& body);
+  StmtList PackPanel(const TileShape& shape);
+  StmtList GuardedTile(const TileShape& shape);
+  StmtList KLoops(const TileShape& shape, bool guarded);
+  StmtList KStep(const TileShape& shape, bool guarded);
+  StmtList Initialise(const TileShape& shape);
+  StmtList Finish(const TileShape& shape);
+
+  StmtList OverPoints(const TileShape& shape, const std::function<StmtList()>& body);
+  std::vector<Expr> Point(const Expr& vector_element) const;
+  Expr LeftValue(const std::vector<Expr>& axes, bool guarded) const;
+  Expr RightValue(const std::vector<Expr>& axes, int64_t vector, const Expr& lane) const;
+  Expr Interior(const TileShape& shape) const;
+  Expr Linear(const std::vector<int>& axes, const std::vector<Expr>& at) const;
+  Expr AccumulatorIndex(const TileShape& shape, int64_t vector, const Expr& lane) const;
+  Expr Accumulator(const TileShape& shape, int64_t vector, const Expr& lane) const {
+    return expr::Load(accumulators_, DType::kF32, {AccumulatorIndex(shape, vector, lane)});
+  }
+  Expr VectorElement(int64_t vector, const Expr& lane) const {
+    return expr::Add(expr::Mul(vector_tile_, expr::Int(vector_step_)),
+                     expr::Add(expr::Int(vector * s_.lanes), lane));
+  }
+  int64_t Active(const TileShape& shape, int64_t vector) const {
+    return vector + 1 == shape.vectors ? shape.last_active : s_.lanes;
+  }
+  // A vector loop over the active lanes of register `vector`; `whole`: over all of them.
+  Stmt VectorLoop(const TileShape& shape, int64_t vector, bool whole, const std::function<StmtList(const Expr&)>& body) {
+    const Expr lane = builder_.NewVariable("lane");
+    return For(lane->id, LoopKind::kVector, expr::Int(whole ? s_.lanes : Active(shape, vector)), body(lane), s_.lanes);
+  }
+
+  TiledForm form_;
+  TiledSchedule s_;
+  ProgramBuilder builder_;
+  Tiling rows_, columns_, vectors_;
+  std::vector<int> k_order_;  // reduced axes, the split one innermost
+  int64_t k_block_ = 1, k_blocks_ = 1, vector_step_ = 1;
+  bool packed_right_ = false;
+  int packed_ = -1, panel_ = -1, accumulators_ = -1, right_registers_ = -1, left_register_ = -1;
+  std::vector<Expr> axes_;  // the current value of every axis but rows, columns and vectors
+  Expr row_block_, column_block_, vector_block_;
+  Expr row_tile_, column_tile_, vector_tile_;  // absolute tile numbers
+  Expr local_row_tile_, local_column_tile_;    // within the task's block
+  Expr row_, column_;                          // within the register tile
+  Expr k_block_index_, k_local_;               // block number, position of the split axis within it
+};
+
+void TiledLowering::AddPadPhase() {
+  const FlatStage& copy = *form_.pad_copy;
+  builder_.Place(copy.output, BufferScope::kWorkspace, NumElements(form_.tensors[copy.output].shape));
+  ElementwiseSchedule schedule;
+  const std::optional<Affine> out = AsAffine(copy.output_index, copy.num_axes());
+  for (int a = 0; a < copy.num_spatial; ++a)
+    if (out && out->coefficients[a] == 1) schedule.vector_axis = a;
+  schedule.lanes = s_.lanes;
+  schedule.vectors = 4;
+  schedule.points_per_task = 64;
+  builder_.program().phases.push_back(ElementwisePhase(builder_, copy, schedule, "pad"));
+}
+
+Expr TiledLowering::Linear(const std::vector<int>& axes, const std::vector<Expr>& at) const {
+  Expr index = expr::Int(0);
+  for (int axis : axes) index = expr::Add(expr::Mul(index, expr::Int(form_.Extent(axis))), at[axis]);
+  return index;
+}
+
+// packed[outer][vector tile][k][lane of the tile], zero where the vector axis has ended.
+void TiledLowering::AddPackPhase() {
+  int64_t outer = 1;
+  std::vector<int64_t> task_extents;
+  for (int axis : form_.right_outer_axes) {
+    outer *= form_.Extent(axis);
+    task_extents.push_back(form_.Extent(axis));
+  }
+  task_extents.push_back(vectors_.tiles);
+  const int64_t k_total = form_.ReductionLength();
+  packed_ = builder_.NewBuffer("packed", form_.IsConstantRight() ? BufferScope::kPacked : BufferScope::kWorkspace,
+                               outer * vectors_.tiles * k_total * vector_step_);
+  LoopPhase phase;
+  phase.name = "pack";
+  phase.prepare = form_.IsConstantRight();
+  const Expr task = builder_.NewVariable("task");
+  phase.task_var = task->id;
+  phase.num_tasks = outer * vectors_.tiles;
+  const std::vector<Expr> digits = Digits(task, task_extents);
+  std::vector<Expr> axes(form_.reduce.num_axes(), expr::Int(0));
+  for (size_t i = 0; i < form_.right_outer_axes.size(); ++i) axes[form_.right_outer_axes[i]] = digits[i];
+  std::vector<Expr> k;
+  for (int axis : k_order_) {
+    k.push_back(builder_.NewVariable(StrCat("k", axis)));
+    axes[axis] = k.back();
+  }
+  const Expr to = expr::Mul(expr::Add(expr::Mul(task, expr::Int(k_total)), Linear(k_order_, axes)), expr::Int(vector_step_));
+  const Expr tile = digits.back();
+  const int64_t rest = vectors_.extent % vector_step_;
+  StmtList body = PackVectors(axes, tile, to, vector_step_);
+  if (rest != 0) {
+    StmtList partial = PackVectors(axes, tile, to, rest);
+    if (vectors_.tiles == 1) {
+      body = std::move(partial);
+    } else {
+      StmtList choice;
+      choice.push_back(If(expr::LessThan(tile, expr::Int(vectors_.tiles - 1)), std::move(body), std::move(partial)));
+      body = std::move(choice);
+    }
+  }
+  for (size_t i = k_order_.size(); i-- > 0;) {
+    StmtList loop;
+    loop.push_back(For(k[i]->id, LoopKind::kSerial, expr::Int(form_.Extent(k_order_[i])), std::move(body)));
+    body = std::move(loop);
+  }
+  phase.body = std::move(body);
+  builder_.program().phases.push_back(std::move(phase));
+}
+
+// One k of one vector tile: `active` elements of the right operand, then zeros.
+StmtList TiledLowering::PackVectors(const std::vector<Expr>& axes, const Expr& tile, const Expr& to, int64_t active) {
+  StmtList result;
+  for (int64_t at = 0; at < vector_step_; at += s_.lanes) {
+    const int64_t copied = std::clamp<int64_t>(active - at, 0, s_.lanes);
+    const Expr lane = builder_.NewVariable("lane");
+    const Expr element = expr::Add(expr::Int(at), lane);
+    std::vector<Expr> from = axes;
+    from[form_.vector_axis] = expr::Add(expr::Mul(tile, expr::Int(vector_step_)), element);
+    StmtList copy, zero;
+    if (copied < s_.lanes) {
+      zero.push_back(Store(packed_, expr::Add(to, element), expr::Float(0)));
+      result.push_back(For(lane->id, LoopKind::kVector, expr::Int(s_.lanes), std::move(zero), s_.lanes));
+    }
+    if (copied == 0) continue;
+    copy.push_back(Store(packed_, expr::Add(to, element), builder_.Bind(form_.right, from)));
+    result.push_back(For(lane->id, LoopKind::kVector, expr::Int(copied), std::move(copy), s_.lanes));
+  }
+  return result;
+}
+
+void TiledLowering::AddMainPhase() {
+  const int64_t points = s_.rows * s_.columns;
+  accumulators_ = builder_.NewBuffer("acc", BufferScope::kRegister, points * vector_step_, s_.lanes);
+  right_registers_ = builder_.NewBuffer("right", BufferScope::kRegister, vector_step_, s_.lanes);
+  left_register_ = builder_.NewBuffer("left", BufferScope::kRegister, 1);
+  LoopPhase phase;
+  phase.name = "tiles";
+  const Expr task = builder_.NewVariable("task");
+  phase.task_var = task->id;
+
+  std::vector<int64_t> extents;
+  if (s_.vector_major_tasks) extents.push_back(vectors_.blocks);
+  for (int axis : form_.outer_axes) extents.push_back(form_.Extent(axis));
+  extents.insert(extents.end(), {rows_.blocks, columns_.blocks});
+  if (!s_.vector_major_tasks) extents.push_back(vectors_.blocks);
+  phase.num_tasks = 1;
+  for (int64_t extent : extents) phase.num_tasks *= extent;
+  const std::vector<Expr> digits = Digits(task, extents);
+  size_t next = 0;
+  if (s_.vector_major_tasks) vector_block_ = digits[next++];
+  axes_.assign(form_.reduce.num_axes(), expr::Int(0));
+  for (int axis : form_.outer_axes) axes_[axis] = digits[next++];
+  row_block_ = digits[next++];
+  column_block_ = digits[next++];
+  if (!s_.vector_major_tasks) vector_block_ = digits[next++];
+
+  if (s_.left == Left::kPanel) {
+    int64_t k_panel = k_block_;
+    for (int axis : k_order_)
+      if (axis != form_.split_axis) k_panel *= form_.Extent(axis);
+    panel_ = builder_.NewBuffer("panel", BufferScope::kScratch, rows_.per_block * columns_.per_block * k_panel * points);
+  }
+  phase.body = TaskBody();
+  builder_.program().phases.push_back(std::move(phase));
+}
+
+StmtList TiledLowering::TaskBody() {
+  StmtList result;
+  const Expr k_block = builder_.NewVariable("kb");
+  k_block_index_ = k_blocks_ == 1 ? expr::Int(0) : k_block;
+  StmtList body;
+  if (s_.left == Left::kPanel)
+    body = OverTiles(/*with_vectors=*/false, [&](const TileShape& shape) { return PackPanel(shape); });
+  for (Stmt& stmt : OverTiles(/*with_vectors=*/true, [&](const TileShape& shape) { return GuardedTile(shape); }))
+    body.push_back(std::move(stmt));
+  if (k_blocks_ == 1) return body;
+  result.push_back(For(k_block->id, LoopKind::kSerial, expr::Int(k_blocks_), std::move(body)));
+  return result;
+}
+
+// A copy of `body` for whole tiles and, where the axis ends within a tile, another for the last.
+StmtList TiledLowering::ByTail(const Tiling& tiling, const Expr& tile, const std::function<StmtList(int64_t)>& body) {
+  if (tiling.tail == 0) return body(tiling.tile);
+  if (tiling.tiles == 1) return body(tiling.tail);
+  StmtList result;
+  StmtList whole = body(tiling.tile);
+  result.push_back(If(expr::LessThan(tile, expr::Int(tiling.tiles - 1)), std::move(whole), body(tiling.tail)));
+  return result;
+}
+
+StmtList TiledLowering::OverTiles(bool with_vectors, const std::function<StmtList(const TileShape&)>& body) {
+  const Expr row = builder_.NewVariable("row_tile"), column = builder_.NewVariable("column_tile");
+  const Expr vector = builder_.NewVariable("vector_tile");
+  auto absolute = [](const Expr& block, const Tiling& tiling, const Expr& local) {
+    return expr::Add(expr::Mul(block, expr::Int(tiling.per_block)), local);
+  };
+  local_row_tile_ = row;
+  local_column_tile_ = column;
+  row_tile_ = absolute(row_block_, rows_, row);
+  column_tile_ = absolute(column_block_, columns_, column);
+  vector_tile_ = absolute(vector_block_, vectors_, vector);
+
+  auto at_vectors = [&](int64_t rows, int64_t columns) {
+    if (!with_vectors) return body({rows, columns, s_.vectors, s_.lanes});
+    return ByTail(vectors_, vector_tile_, [&](int64_t elements) {
+      const int64_t registers = CeilDiv(elements, s_.lanes);
+      return body({rows, columns, registers, elements - (registers - 1) * s_.lanes});
+    });
+  };
+  StmtList tile = ByTail(rows_, row_tile_, [&](int64_t rows) {
+    return ByTail(columns_, column_tile_, [&](int64_t columns) { return at_vectors(rows, columns); });
+  });
+  auto wrap = [](const Expr& variable, const Expr& extent, StmtList inner) {
+    StmtList loop;
+    loop.push_back(For(variable->id, LoopKind::kSerial, extent, std::move(inner)));
+    return loop;
+  };
+  auto wrap_vectors = [&](StmtList inner) {
+    return with_vectors ? wrap(vector, vectors_.TilesIn(vector_block_), std::move(inner)) : std::move(inner);
+  };
+  if (s_.vectors_inside) tile = wrap_vectors(std::move(tile));
+  tile = wrap(column, columns_.TilesIn(column_block_), std::move(tile));
+  tile = wrap(row, rows_.TilesIn(row_block_), std::move(tile));
+  if (!s_.vectors_inside) tile = wrap_vectors(std::move(tile));
+  return tile;
+}
+
+// `body` once per point of the register tile, with row_ and column_ set.
+StmtList TiledLowering::OverPoints(const TileShape& shape, const std::function<StmtList()>& body) {
+  row_ = builder_.NewVariable("row");
+  column_ = builder_.NewVariable("column");
+  StmtList columns, rows;
+  StmtList inner = body();
+  columns.push_back(For(column_->id, LoopKind::kUnrolled, expr::Int(shape.columns), std::move(inner)));
+  rows.push_back(For(row_->id, LoopKind::kUnrolled, expr::Int(shape.rows), std::move(columns)));
+  return rows;
+}
+
+// The value of every axis at the current point of the register tile; reduced axes come from axes_.
+std::vector<Expr> TiledLowering::Point(const Expr& vector_element) const {
+  std::vector<Expr> axes = axes_;
+  if (form_.row_axis >= 0) axes[form_.row_axis] = expr::Add(expr::Mul(row_tile_, expr::Int(rows_.tile)), row_);
+  if (form_.column_axis >= 0)
+    axes[form_.column_axis] = expr::Add(expr::Mul(column_tile_, expr::Int(columns_.tile)), column_);
+  axes[form_.vector_axis] = vector_element;
+  return axes;
+}
+
+Expr TiledLowering::LeftValue(const std::vector<Expr>& axes, bool guarded) const {
+  Expr value = builder_.Bind(form_.left, axes);
+  if (!guarded || form_.guards.empty()) return value;
+  Expr inside = expr::Bool(true);
+  for (const Guard& guard : form_.guards)
+    inside = expr::And(inside, expr::LessEqual(expr::Int(0), builder_.Bind(FromAffine(guard.form), axes)));
+  return expr::Select(inside, value, expr::Float(form_.guard_value));
+}
+
+Expr TiledLowering::RightValue(const std::vector<Expr>& axes, int64_t vector, const Expr& lane) const {
+  if (!packed_right_) return builder_.Bind(form_.right, axes);
+  const Expr tile = expr::Add(expr::Mul(Linear(form_.right_outer_axes, axes_), expr::Int(vectors_.tiles)), vector_tile_);
+  const Expr k = expr::Add(expr::Mul(tile, expr::Int(form_.ReductionLength())), Linear(k_order_, axes));
+  return expr::Load(packed_, DType::kF32,
+                    {expr::Add(expr::Mul(k, expr::Int(vector_step_)), expr::Add(expr::Int(vector * s_.lanes), lane))});
+}
+
+Expr TiledLowering::AccumulatorIndex(const TileShape& shape, int64_t vector, const Expr& lane) const {
+  const Expr point = expr::Add(expr::Mul(row_, expr::Int(shape.columns)), column_);
+  return expr::Add(expr::Mul(point, expr::Int(vector_step_)), expr::Add(expr::Int(vector * s_.lanes), lane));
+}
+
+// Whether no guard can fail anywhere in the tile, as a condition on the tile's position.
+Expr TiledLowering::Interior(const TileShape& shape) const {
+  Expr inside = expr::Bool(true);
+  for (const Guard& guard : form_.guards) {
+    Expr least = expr::Int(guard.form.constant);
+    for (int axis = 0; axis < form_.reduce.num_axes(); ++axis) {
+      const int64_t c = guard.form.coefficients[axis];
+      if (c == 0) continue;
+      Expr first = axes_[axis];
+      int64_t span = 1;
+      if (axis >= form_.reduce.num_spatial) {
+        first = expr::Int(0);
+        span = form_.Extent(axis);
+      } else if (axis == form_.row_axis) {
+        first = expr::Mul(row_tile_, expr::Int(rows_.tile));
+        span = shape.rows;
+      } else if (axis == form_.column_axis) {
+        first = expr::Mul(column_tile_, expr::Int(columns_.tile));
+        span = shape.columns;
+      } else if (axis == form_.vector_axis) {
+        first = expr::Mul(vector_tile_, expr::Int(vector_step_));
+        span = (shape.vectors - 1) * s_.lanes + shape.last_active;
+      }
+      least = expr::Add(least, expr::Mul(expr::Int(c), expr::Add(first, expr::Int(c < 0 ? span - 1 : 0))));
+    }
+    inside = expr::And(inside, expr::LessEqual(expr::Int(0), least));
+  }
+  return inside;
+}
+
+StmtList TiledLowering::GuardedTile(const TileShape& shape) {
+  StmtList result = Initialise(shape);
+  if (s_.left == Left::kGuarded) {
+    StmtList interior = KLoops(shape, /*guarded=*/false);
+    result.push_back(If(Interior(shape), std::move(interior), KLoops(shape, /*guarded=*/true)));
+  } else {
+    for (Stmt& stmt : KLoops(shape, /*guarded=*/false)) result.push_back(std::move(stmt));
+  }
+  for (Stmt& stmt : Finish(shape)) result.push_back(std::move(stmt));
+  return result;
+}
+
+StmtList TiledLowering::Initialise(const TileShape& shape) {
+  auto fill = [&](bool from_output) {
+    return OverPoints(shape, [&] {
+      StmtList vectors;
+      for (int64_t v = 0; v < shape.vectors; ++v) {
+        vectors.push_back(VectorLoop(shape, v, /*whole=*/!from_output, [&](const Expr& lane) {
+          Expr value = expr::Float(ReductionIdentity(form_.reduce.reduction));
+          if (from_output)
+            value = expr::Load(builder_.buffer_of(form_.result), DType::kF32,
+                               {builder_.Bind(form_.result_index, Point(VectorElement(v, lane)))});
+          StmtList store;
+          store.push_back(Store(accumulators_, AccumulatorIndex(shape, v, lane), value));
+          return store;
+        }));
+      }
+      return vectors;
+    });
+  };
+  if (k_blocks_ == 1) return fill(false);
+  // Whole registers are cleared first so that lanes past the end hold a value too.
+  StmtList result = fill(false);
+  result.push_back(If(expr::LessThan(expr::Int(0), k_block_index_), fill(true)));
+  return result;
+}
+
+StmtList TiledLowering::KLoops(const TileShape& shape, bool guarded) {
+  const bool unroll_all = s_.k_unroll >= form_.ReductionLength();
+  const Expr split_count = k_blocks_ == 1 || form_.Extent(form_.split_axis) % k_block_ == 0
+                               ? expr::Int(k_block_)
+                               : expr::Min(expr::Int(k_block_),
+                                           expr::Sub(expr::Int(form_.Extent(form_.split_axis)),
+                                                     expr::Mul(k_block_index_, expr::Int(k_block_))));
+  const int64_t unroll = std::min(s_.k_unroll, k_block_);
+  auto split_position = [&](const Expr& local) {
+    k_local_ = local;
+    return expr::Add(expr::Mul(k_block_index_, expr::Int(k_block_)), local);
+  };
+  for (int axis : k_order_)
+    if (axis != form_.split_axis) axes_[axis] = builder_.NewVariable(StrCat("k", axis));
+
+  StmtList body;
+  const Expr steps = expr::FloorDiv(split_count, unroll);
+  const Expr k = builder_.NewVariable("k"), u = builder_.NewVariable("u"), rest = builder_.NewVariable("rest");
+  axes_[form_.split_axis] = split_position(expr::Add(expr::Mul(k, expr::Int(unroll)), u));
+  StmtList unrolled, step = KStep(shape, guarded);
+  unrolled.push_back(For(u->id, LoopKind::kUnrolled, expr::Int(unroll), std::move(step)));
+  body.push_back(For(k->id, LoopKind::kSerial, steps, std::move(unrolled)));
+  const Expr remaining = expr::Mod(split_count, unroll);
+  if (!expr::IsIntConst(remaining, 0)) {
+    axes_[form_.split_axis] = split_position(expr::Add(expr::Mul(steps, expr::Int(unroll)), rest));
+    body.push_back(For(rest->id, LoopKind::kSerial, remaining, KStep(shape, guarded)));
+  }
+  for (size_t i = k_order_.size() - 1; i-- > 0;) {
+    const int axis = k_order_[i];
+    StmtList loop;
+    loop.push_back(For(axes_[axis]->id, unroll_all ? LoopKind::kUnrolled : LoopKind::kSerial,
+                       expr::Int(form_.Extent(axis)), std::move(body)));
+    body = std::move(loop);
+  }
+  return body;
+}
+
+StmtList TiledLowering::KStep(const TileShape& shape, bool guarded) {
+  StmtList result;
+  if (form_.right) {
+    for (int64_t v = 0; v < shape.vectors; ++v) {
+      result.push_back(VectorLoop(shape, v, packed_right_, [&](const Expr& lane) {
+        row_ = column_ = expr::Int(0);
+        StmtList load;
+        load.push_back(Store(right_registers_, expr::Add(expr::Int(v * s_.lanes), lane),
+                             RightValue(Point(VectorElement(v, lane)), v, lane)));
+        return load;
+      }));
+    }
+  }
+  auto point = [&] {
+    StmtList updates;
+    const bool broadcast = !form_.left_along_vector;
+    if (broadcast) {
+      Expr left;
+      if (s_.left == Left::kPanel) {
+        const Expr tile = expr::Add(expr::Mul(local_row_tile_, expr::Int(columns_.per_block)), local_column_tile_);
+        Expr at = tile;
+        for (int axis : k_order_) {
+          const bool split = axis == form_.split_axis;
+          at = expr::Add(expr::Mul(at, expr::Int(split ? k_block_ : form_.Extent(axis))), split ? k_local_ : axes_[axis]);
+        }
+        const Expr in_tile = expr::Add(expr::Mul(row_, expr::Int(s_.columns)), column_);
+        left = expr::Load(panel_, DType::kF32, {expr::Add(expr::Mul(at, expr::Int(s_.rows * s_.columns)), in_tile)});
+      } else {
+        left = LeftValue(Point(expr::Int(0)), guarded);
+      }
+      updates.push_back(Store(left_register_, expr::Int(0), left));
+    }
+    for (int64_t v = 0; v < shape.vectors; ++v) {
+      updates.push_back(VectorLoop(shape, v, /*whole=*/broadcast && (packed_right_ || form_.right), [&](const Expr& lane) {
+        Expr value = broadcast ? expr::Load(left_register_, DType::kF32, {expr::Int(0)})
+                               : LeftValue(Point(VectorElement(v, lane)), guarded);
+        if (form_.right)
+          value = expr::Mul(value, expr::Load(right_registers_, DType::kF32, {expr::Add(expr::Int(v * s_.lanes), lane)}));
+        StmtList store;
+        store.push_back(Store(accumulators_, AccumulatorIndex(shape, v, lane),
+                              Combine(form_.reduce.reduction, Accumulator(shape, v, lane), value)));
+        return store;
+      }));
+    }
+    return updates;
+  };
+  for (Stmt& stmt : OverPoints(shape, point)) result.push_back(std::move(stmt));
+  return result;
+}
+
+// panel[row tile][column tile][k of this block][point of the tile]
+StmtList TiledLowering::PackPanel(const TileShape& shape) {
+  std::vector<Expr> k;
+  for (int axis : k_order_) {
+    k.push_back(builder_.NewVariable(StrCat("k", axis)));
+    axes_[axis] = k.back();
+  }
+  k_local_ = k.back();
+  axes_[form_.split_axis] = expr::Add(expr::Mul(k_block_index_, expr::Int(k_block_)), k_local_);
+  Expr at = expr::Add(expr::Mul(local_row_tile_, expr::Int(columns_.per_block)), local_column_tile_);
+  for (size_t i = 0; i < k_order_.size(); ++i) {
+    const int64_t extent = k_order_[i] == form_.split_axis ? k_block_ : form_.Extent(k_order_[i]);
+    at = expr::Add(expr::Mul(at, expr::Int(extent)), k[i]);
+  }
+  StmtList body = OverPoints(shape, [&] {
+    const Expr in_tile = expr::Add(expr::Mul(row_, expr::Int(s_.columns)), column_);
+    StmtList store;
+    store.push_back(Store(panel_, expr::Add(expr::Mul(at, expr::Int(s_.rows * s_.columns)), in_tile),
+                          LeftValue(Point(expr::Int(0)), /*guarded=*/true)));
+    return store;
+  });
+  for (size_t i = k_order_.size(); i-- > 0;) {
+    Expr extent = expr::Int(form_.Extent(k_order_[i]));
+    if (k_order_[i] == form_.split_axis && k_blocks_ > 1)
+      extent = expr::Min(expr::Int(k_block_),
+                         expr::Sub(extent, expr::Mul(k_block_index_, expr::Int(k_block_))));
+    StmtList loop;
+    loop.push_back(For(k[i]->id, LoopKind::kSerial, extent, std::move(body)));
+    body = std::move(loop);
+  }
+  return body;
+}
+
+StmtList TiledLowering::Finish(const TileShape& shape) {
+  auto store_tile = [&](bool with_epilogue) {
+    return OverPoints(shape, [&] {
+      StmtList vectors;
+      for (int64_t v = 0; v < shape.vectors; ++v) {
+        vectors.push_back(VectorLoop(shape, v, /*whole=*/false, [&](const Expr& lane) {
+          const std::vector<Expr> at = Point(VectorElement(v, lane));
+          Expr value = Accumulator(shape, v, lane);
+          if (with_epilogue && form_.epilogue) {
+            const Expr sum = value;
+            value = expr::Rewrite(form_.epilogue->value, [&](const Expr& e) -> Expr {
+              if (e->op == ExprOp::kIndex) return at[e->id];
+              if (e->op != ExprOp::kLoad) return nullptr;
+              return e->id == form_.reduce.output ? sum : expr::Load(builder_.buffer_of(e->id), e->dtype, e->args);
+            });
+          }
+          StmtList store;
+          store.push_back(Store(builder_.buffer_of(form_.result), builder_.Bind(form_.result_index, at), value));
+          return store;
+        }));
+      }
+      return vectors;
+    });
+  };
+  if (k_blocks_ == 1) return store_tile(true);
+  StmtList result;
+  StmtList last = store_tile(true);
+  result.push_back(If(expr::LessThan(k_block_index_, expr::Int(k_blocks_ - 1)), store_tile(false), std::move(last)));
+  return result;
+}
+
+}  // namespace
+
+StatusOr<LoopProgram> LowerTiled(const Workload& workload, const TiledSchedule& schedule) {
+  std::optional<TiledForm> form = AnalyseTiled(workload, schedule.left == Left::kPadded);
+  if (!form) return absl::InvalidArgumentError("a tiled schedule for a workload of another form");
+  const bool partial_sums = schedule.k_block < form->Extent(form->split_axis);
+  if (partial_sums && form->tensors[form->result].dtype != DType::kF32)
+    return absl::InvalidArgumentError("k blocks keep partial sums in the output, which is not f32");
+  return TiledLowering(std::move(*form), schedule, workload.name).Run();
+}
+
+}  // namespace tilth

@@ -1,0 +1,25 @@
+// The rules: each looks at a workload and adds the sketches it knows how to schedule.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "ir/target.h"
+#include "ir/workload.h"
+#include "search_space/space.h"
+
+namespace tilth {
+
+using SketchList = std::vector<std::unique_ptr<Sketch>>;
+
+void AddTiledSketches(const Workload& workload, const Target& target, SketchList* sketches);
+void AddRowwiseSketches(const Workload& workload, const Target& target, SketchList* sketches);
+void AddElementwiseSketches(const Workload& workload, const Target& target, SketchList* sketches);
+
+// f32 lanes of a register on `target`, halved while one of half the width still holds `extent` elements.
+int LanesFor(const Target& target, int64_t extent);
+
+// 1, 2, 4, … and `extent` itself, at most `limit` options, each a one-element list.
+std::vector<std::vector<int64_t>> PowersUpTo(int64_t extent, int limit = 16);
+
+}  // namespace tilth

@@ -1,0 +1,268 @@
+// Sketches of tiled reductions: matrix products, convolutions, depthwise convolutions, pooling. They differ in how the
+// left operand is read.
+#include <algorithm>
+#include <cmath>
+
+#include "search_space/rules/rules.h"
+#include "search_space/tiled_form.h"
+
+namespace tilth {
+namespace {
+
+using Left = TiledSchedule::Left;
+
+int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+enum KnobIndex { kRegister, kRowTiles, kColumnTiles, kVectorTiles, kBlockK, kUnrollK, kTileOrder, kTaskOrder, kPackRight };
+
+std::string SketchName(Left left) {
+  switch (left) {
+    case Left::kDirect: return "tiled/direct";
+    case Left::kGuarded: return "tiled/guarded";
+    case Left::kPadded: return "tiled/padded";
+    case Left::kPanel: return "tiled/panel";
+  }
+  return "";
+}
+
+class TiledSketch : public Sketch {
+ public:
+  TiledSketch(TiledForm form, const Target& target, double flops, Left left)
+      : form_(std::move(form)), target_(target), flops_(flops), left_(left),
+        lanes_(LanesFor(target, form_.Extent(form_.vector_axis))) {
+    name_ = SketchName(left);
+    BuildKnobs();
+  }
+
+  LoopNest Resolve(const Candidate& candidate) const override;
+  Candidate Default() const override;
+
+ private:
+  void BuildKnobs();
+  std::vector<std::vector<int64_t>> RegisterTiles() const;
+  double TileScore(const std::vector<int64_t>& tile) const;
+  TiledSchedule Schedule(const Candidate& candidate) const;
+  void AddLoops(const TiledSchedule& s, LoopNest* nest) const;
+  void AddAccesses(const TiledSchedule& s, LoopNest* nest) const;
+  void AddAccess(const Expr& load, bool packed, LoopNest* nest) const;
+
+  int64_t Rows() const { return form_.Extent(form_.row_axis); }
+  int64_t Columns() const { return form_.Extent(form_.column_axis); }
+  int64_t VectorExtent() const { return form_.Extent(form_.vector_axis); }
+  bool CanBlockK() const { return form_.reduce.reduction == Reduction::kSum && form_.right; }
+
+  TiledForm form_;
+  Target target_;
+  double flops_;
+  Left left_;
+  int lanes_;
+};
+
+// Every tile that fits the register file: accumulators, one row of right vectors, one broadcast.
+std::vector<std::vector<int64_t>> TiledSketch::RegisterTiles() const {
+  std::vector<std::vector<int64_t>> tiles;
+  const int64_t max_vectors = CeilDiv(VectorExtent(), lanes_);
+  for (int64_t rows : {1, 2, 3, 4, 7}) {
+    if (rows > Rows()) break;
+    for (int64_t columns = 1; columns <= std::min<int64_t>(Columns(), 28); ++columns) {
+      if (rows > 1 && columns > 14) break;
+      for (int64_t vectors : {1, 2, 3, 4, 6, 8, 12}) {
+        if (vectors > max_vectors) break;
+        const int64_t shared = form_.right ? vectors : 0;
+        if (rows * columns * vectors + shared + 1 <= target_.vector_registers) tiles.push_back({rows, columns, vectors});
+      }
+    }
+  }
+  return tiles;
+}
+
+void TiledSketch::BuildKnobs() {
+  knobs_.resize(kPackRight + 1);
+  knobs_[kRegister] = {"tile.register", RegisterTiles()};
+  knobs_[kRowTiles] = {"block.rows", PowersUpTo(Rows(), 8)};
+  knobs_[kColumnTiles] = {"block.columns", PowersUpTo(Columns(), 12)};
+  knobs_[kVectorTiles] = {"block.vectors", PowersUpTo(CeilDiv(VectorExtent(), lanes_), 10)};
+  const int64_t split = form_.Extent(form_.split_axis);
+  knobs_[kBlockK] = {"block.k", {{split}}};
+  if (CanBlockK())
+    for (int64_t k : {64, 128, 192, 256, 384, 512, 768, 1024, 2048})
+      if (k < split) knobs_[kBlockK].options.push_back({k});
+  knobs_[kUnrollK] = {"unroll.k", {{1}}};
+  for (int64_t unroll : {2, 3, 4, 8})
+    if (unroll <= split) knobs_[kUnrollK].options.push_back({unroll});
+  // Small windows may be unrolled whole.
+  if (form_.left_along_vector && form_.ReductionLength() > split && form_.ReductionLength() <= 25)
+    knobs_[kUnrollK].options.push_back({form_.ReductionLength()});
+  knobs_[kTileOrder] = {"order.tiles", {{0}, {1}}};
+  knobs_[kTaskOrder] = {"order.tasks", {{0}, {1}}};
+  knobs_[kPackRight] = {"pack.right", {{form_.right ? 1 : 0}}};
+  if (form_.right) knobs_[kPackRight].options.push_back({0});
+}
+
+TiledSchedule TiledSketch::Schedule(const Candidate& candidate) const {
+  TiledSchedule s;
+  s.lanes = lanes_;
+  const std::vector<int64_t>& tile = Option(candidate, kRegister);
+  s.rows = tile[0];
+  s.columns = tile[1];
+  s.vectors = tile[2];
+  s.row_tiles = std::min(Option(candidate, kRowTiles)[0], CeilDiv(Rows(), s.rows));
+  s.column_tiles = std::min(Option(candidate, kColumnTiles)[0], CeilDiv(Columns(), s.columns));
+  s.vector_tiles = std::min(Option(candidate, kVectorTiles)[0], CeilDiv(VectorExtent(), lanes_ * s.vectors));
+  s.k_block = Option(candidate, kBlockK)[0];
+  s.k_unroll = Option(candidate, kUnrollK)[0];
+  s.vectors_inside = Option(candidate, kTileOrder)[0] == 1;
+  s.vector_major_tasks = Option(candidate, kTaskOrder)[0] == 1;
+  s.pack_right = Option(candidate, kPackRight)[0] == 1;
+  s.left = left_;
+  return s;
+}
+
+void TiledSketch::AddLoops(const TiledSchedule& s, LoopNest* nest) const {
+  auto add = [&](int axis, int64_t extent, int64_t step, LoopKind kind) {
+    if (axis >= 0) nest->loops.push_back({axis, extent, step, kind});
+  };
+  const int64_t n_step = static_cast<int64_t>(s.lanes) * s.vectors;
+  auto add_vector_blocks = [&] {
+    add(form_.vector_axis, CeilDiv(VectorExtent(), n_step * s.vector_tiles), n_step * s.vector_tiles, LoopKind::kParallel);
+  };
+  if (s.vector_major_tasks) add_vector_blocks();
+  for (int axis : form_.outer_axes) add(axis, form_.Extent(axis), 1, LoopKind::kParallel);
+  add(form_.row_axis, CeilDiv(Rows(), s.rows * s.row_tiles), s.rows * s.row_tiles, LoopKind::kParallel);
+  add(form_.column_axis, CeilDiv(Columns(), s.columns * s.column_tiles), s.columns * s.column_tiles, LoopKind::kParallel);
+  if (!s.vector_major_tasks) add_vector_blocks();
+  nest->num_task_loops = static_cast<int>(nest->loops.size());
+
+  const int64_t split = form_.Extent(form_.split_axis);
+  add(form_.split_axis, CeilDiv(split, s.k_block), s.k_block, LoopKind::kSerial);
+  auto add_vector_tiles = [&] { add(form_.vector_axis, s.vector_tiles, n_step, LoopKind::kSerial); };
+  if (!s.vectors_inside) add_vector_tiles();
+  add(form_.row_axis, s.row_tiles, s.rows, LoopKind::kSerial);
+  add(form_.column_axis, s.column_tiles, s.columns, LoopKind::kSerial);
+  if (s.vectors_inside) add_vector_tiles();
+  for (int axis : form_.reduce_axes) {
+    if (axis != form_.split_axis) {
+      add(axis, form_.Extent(axis), 1, LoopKind::kSerial);
+      continue;
+    }
+    add(axis, CeilDiv(std::min(s.k_block, split), s.k_unroll), s.k_unroll, LoopKind::kSerial);
+  }
+  if (s.k_unroll > 1) add(form_.split_axis, s.k_unroll, 1, LoopKind::kUnrolled);
+  add(form_.row_axis, s.rows, 1, LoopKind::kUnrolled);
+  add(form_.column_axis, s.columns, 1, LoopKind::kUnrolled);
+  add(form_.vector_axis, s.vectors, s.lanes, LoopKind::kUnrolled);
+  add(form_.vector_axis, s.lanes, 1, LoopKind::kVector);
+}
+
+void TiledSketch::AddAccess(const Expr& load, bool packed, LoopNest* nest) const {
+  const std::optional<Affine> index = AsAffine(load->args[0], form_.reduce.num_axes());
+  NestAccess access;
+  access.tensor = load->id;
+  access.element_bytes = SizeInBytes(form_.tensors[load->id].dtype);
+  access.num_elements = NumElements(form_.tensors[load->id].shape);
+  access.coefficients = index ? index->coefficients : std::vector<int64_t>(form_.reduce.num_axes(), 0);
+  access.is_packed = packed;
+  nest->accesses.push_back(std::move(access));
+}
+
+void TiledSketch::AddAccesses(const TiledSchedule& s, LoopNest* nest) const {
+  expr::Visit(form_.left, [&](const ExprNode& node) {
+    if (node.op == ExprOp::kLoad)
+      AddAccess(expr::Load(node.id, node.dtype, node.args), s.left == Left::kPanel, nest);
+  });
+  if (form_.right) AddAccess(form_.right, s.pack_right, nest);
+  NestAccess store;
+  store.tensor = form_.result;
+  store.is_store = true;
+  store.element_bytes = SizeInBytes(form_.tensors[form_.result].dtype);
+  store.num_elements = NumElements(form_.tensors[form_.result].shape);
+  store.coefficients = AsAffine(form_.result_index, form_.reduce.num_axes())->coefficients;
+  nest->accesses.push_back(std::move(store));
+  if (!form_.epilogue) return;
+  expr::Visit(form_.epilogue->value, [&](const ExprNode& node) {
+    if (node.op == ExprOp::kLoad && node.id != form_.reduce.output)
+      AddAccess(expr::Load(node.id, node.dtype, node.args), false, nest);
+  });
+}
+
+LoopNest TiledSketch::Resolve(const Candidate& candidate) const {
+  const TiledSchedule s = Schedule(candidate);
+  LoopNest nest;
+  nest.sketch = name_;
+  nest.axis_extents = form_.reduce.extents;
+  nest.schedule = s;
+  nest.flops = flops_;
+  nest.vector_lanes = s.lanes;
+  nest.accumulator_registers = static_cast<int>(s.rows * s.columns * s.vectors);
+  nest.body_instructions = s.k_unroll * (s.rows * s.columns * (s.vectors + 1) + s.vectors);
+  AddLoops(s, &nest);
+  AddAccesses(s, &nest);
+  if (form_.pad_copy)
+    nest.copies.push_back({form_.pad_copy->output, form_.pad_copy->SpatialSize(), 1, true});
+  if (s.left == Left::kPanel) {
+    const int64_t vector_blocks = CeilDiv(VectorExtent(), static_cast<int64_t>(s.lanes) * s.vectors * s.vector_tiles);
+    int64_t points = Rows() * Columns() * form_.ReductionLength();
+    for (int axis : form_.outer_axes) points *= form_.Extent(axis);
+    nest.copies.push_back({-1, points, vector_blocks, false});
+  }
+  if (form_.right && s.pack_right && !form_.IsConstantRight())
+    nest.copies.push_back({form_.right_tensor, NumElements(form_.tensors[form_.right_tensor].shape), 1, false});
+  return nest;
+}
+
+// How much of the arithmetic is useful, and how far loads and latency leave it at full rate.
+double TiledSketch::TileScore(const std::vector<int64_t>& tile) const {
+  auto useful = [](int64_t extent, int64_t step) {
+    return static_cast<double>(extent) / static_cast<double>(CeilDiv(extent, step) * step);
+  };
+  const double points = static_cast<double>(tile[0] * tile[1]), vectors = static_cast<double>(tile[2]);
+  const double fma = points * vectors;
+  const double loads = (form_.left_along_vector ? fma : points) + (form_.right ? vectors : 0);
+  const double latency = std::min(1.0, fma / (4.0 * target_.fma_per_cycle));
+  const double issue = std::min(1.0, fma / (loads * target_.fma_per_cycle / 2.0 + 0.15 * fma));
+  return useful(Rows(), tile[0]) * useful(Columns(), tile[1]) *
+         useful(CeilDiv(VectorExtent(), lanes_), tile[2]) * latency * issue * (1 + 1e-3 * fma);
+}
+
+Candidate TiledSketch::Default() const {
+  Candidate candidate;
+  candidate.num_knobs = static_cast<uint8_t>(knobs_.size());
+  const auto& tiles = knobs_[kRegister].options;
+  const auto best = std::max_element(tiles.begin(), tiles.end(),
+                                     [&](const auto& a, const auto& b) { return TileScore(a) < TileScore(b); });
+  candidate.rows[kRegister] = static_cast<uint16_t>(best - tiles.begin());
+  auto choose = [&](int knob, int64_t wanted) {
+    const auto& options = knobs_[knob].options;
+    uint16_t row = 0;
+    for (size_t i = 0; i < options.size(); ++i)
+      if (options[i][0] <= wanted && options[i][0] >= options[row][0]) row = static_cast<uint16_t>(i);
+    candidate.rows[knob] = row;
+  };
+  choose(kRowTiles, 4);
+  choose(kColumnTiles, 16);
+  choose(kVectorTiles, 4);
+  choose(kUnrollK, 4);
+  choose(kTileOrder, 0);
+  choose(kTaskOrder, 0);
+  choose(kPackRight, 1);
+  return candidate;
+}
+
+}  // namespace
+
+void AddTiledSketches(const Workload& workload, const Target& target, SketchList* sketches) {
+  std::optional<TiledForm> form = AnalyseTiled(workload, /*pad=*/false);
+  if (!form) return;
+  const double flops = Flops(workload);
+  const bool guarded = !form->guards.empty();
+  const bool broadcast_left = form->right && !form->left_along_vector;
+  std::optional<TiledForm> padded = guarded ? AnalyseTiled(workload, /*pad=*/true) : std::nullopt;
+  auto add = [&](const TiledForm& f, Left left) {
+    sketches->push_back(std::make_unique<TiledSketch>(f, target, flops, left));
+  };
+  if (padded) add(*padded, Left::kPadded);
+  add(*form, guarded ? Left::kGuarded : Left::kDirect);
+  if (broadcast_left) add(*form, Left::kPanel);
+}
+
+}  // namespace tilth

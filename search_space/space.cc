@@ -1,0 +1,170 @@
+#include "search_space/space.h"
+
+#include <algorithm>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "base/hash.h"
+#include "search_space/rules/rules.h"
+
+namespace tilth {
+
+uint64_t HashOf(const Candidate& candidate) {
+  uint64_t hash = CombineHash(candidate.sketch, candidate.num_knobs);
+  for (int i = 0; i < candidate.num_knobs; ++i) hash = CombineHash(hash, candidate.rows[i]);
+  return hash;
+}
+
+namespace {
+
+uint64_t SketchSize(const Sketch& sketch) {
+  uint64_t size = 1;
+  for (const Knob& knob : sketch.knobs())
+    if (__builtin_mul_overflow(size, knob.options.size(), &size)) return std::numeric_limits<uint64_t>::max();
+  return size;
+}
+
+}  // namespace
+
+StatusOr<std::unique_ptr<SearchSpace>> SearchSpace::Create(Workload workload, Target target) {
+  TILTH_RETURN_IF_ERROR(Validate(workload), "workload ", workload.name);
+  std::unique_ptr<SearchSpace> space(new SearchSpace(std::move(workload), std::move(target)));
+  AddTiledSketches(space->workload_, space->target_, &space->sketches_);
+  AddRowwiseSketches(space->workload_, space->target_, &space->sketches_);
+  AddElementwiseSketches(space->workload_, space->target_, &space->sketches_);
+  if (space->sketches_.empty())
+    return absl::UnimplementedError(StrCat("no schedule rule fits workload ", space->workload_.name, ":\n",
+                                           ToText(space->workload_)));
+  return space;
+}
+
+uint64_t SearchSpace::Size() const {
+  uint64_t size = 0;
+  for (const auto& sketch : sketches_)
+    if (__builtin_add_overflow(size, SketchSize(*sketch), &size)) return std::numeric_limits<uint64_t>::max();
+  return size;
+}
+
+Candidate SearchSpace::Default() const { return sketches_[0]->Default(); }
+
+Candidate SearchSpace::Random(Rng& rng) const {
+  Candidate candidate;
+  candidate.sketch = static_cast<uint8_t>(rng.Below(sketches_.size()));
+  const std::vector<Knob>& knobs = sketches_[candidate.sketch]->knobs();
+  candidate.num_knobs = static_cast<uint8_t>(knobs.size());
+  for (size_t i = 0; i < knobs.size(); ++i) candidate.rows[i] = static_cast<uint16_t>(rng.Below(knobs[i].options.size()));
+  return candidate;
+}
+
+Candidate SearchSpace::Mutate(const Candidate& candidate, Rng& rng) const {
+  const std::vector<Knob>& knobs = sketches_[candidate.sketch]->knobs();
+  std::array<int, Candidate::kMaxKnobs> open;
+  int num_open = 0;
+  for (size_t i = 0; i < knobs.size(); ++i)
+    if (knobs[i].options.size() > 1) open[num_open++] = static_cast<int>(i);
+  if (num_open == 0) return candidate;
+  Candidate child = candidate;
+  const int knob = open[rng.Below(num_open)];
+  const uint64_t count = knobs[knob].options.size(), row = child.rows[knob];
+  if (rng.Below(2) == 0) {
+    const bool up = row == 0 || (row + 1 < count && rng.Below(2) == 0);
+    child.rows[knob] = static_cast<uint16_t>(up ? row + 1 : row - 1);
+  } else {
+    child.rows[knob] = static_cast<uint16_t>((row + 1 + rng.Below(count - 1)) % count);
+  }
+  return child;
+}
+
+Candidate SearchSpace::Crossover(const Candidate& a, const Candidate& b, Rng& rng) const {
+  TILTH_CHECK(a.sketch == b.sketch);
+  Candidate child = a;
+  const uint64_t bits = rng();
+  for (int i = 0; i < child.num_knobs; ++i)
+    if (bits >> i & 1) child.rows[i] = b.rows[i];
+  return child;
+}
+
+Candidate SearchSpace::At(uint64_t index) const {
+  Candidate candidate;
+  for (const auto& sketch : sketches_) {
+    const uint64_t size = SketchSize(*sketch);
+    if (index >= size) {
+      index -= size;
+      ++candidate.sketch;
+      continue;
+    }
+    candidate.num_knobs = static_cast<uint8_t>(sketch->knobs().size());
+    for (size_t i = 0; i < sketch->knobs().size(); ++i) {
+      const uint64_t count = sketch->knobs()[i].options.size();
+      candidate.rows[i] = static_cast<uint16_t>(index % count);
+      index /= count;
+    }
+    return candidate;
+  }
+  TILTH_CHECK(false && "index past the space");
+  return candidate;
+}
+
+Decisions SearchSpace::ToDecisions(const Candidate& candidate) const {
+  const Sketch& sketch = *sketches_[candidate.sketch];
+  Decisions decisions{sketch.name(), {}};
+  for (size_t i = 0; i < sketch.knobs().size(); ++i)
+    decisions.values.emplace_back(sketch.knobs()[i].name, sketch.knobs()[i].options[candidate.rows[i]]);
+  return decisions;
+}
+
+StatusOr<Candidate> SearchSpace::FromDecisions(const Decisions& decisions) const {
+  Candidate candidate;
+  for (const auto& sketch : sketches_) {
+    if (sketch->name() != decisions.sketch) {
+      ++candidate.sketch;
+      continue;
+    }
+    candidate.num_knobs = static_cast<uint8_t>(sketch->knobs().size());
+    if (decisions.values.size() != sketch->knobs().size())
+      return absl::NotFoundError(StrCat("sketch ", decisions.sketch, " has other knobs now"));
+    for (size_t i = 0; i < sketch->knobs().size(); ++i) {
+      const Knob& knob = sketch->knobs()[i];
+      const auto value = std::find_if(decisions.values.begin(), decisions.values.end(),
+                                      [&](const auto& v) { return v.first == knob.name; });
+      if (value == decisions.values.end())
+        return absl::NotFoundError(StrCat("sketch ", decisions.sketch, " has a knob that the record lacks: ", knob.name));
+      const auto option = std::find(knob.options.begin(), knob.options.end(), value->second);
+      if (option == knob.options.end())
+        return absl::NotFoundError(StrCat("knob ", knob.name, " no longer has the recorded option"));
+      candidate.rows[i] = static_cast<uint16_t>(option - knob.options.begin());
+    }
+    return candidate;
+  }
+  return absl::NotFoundError(StrCat("this space has no sketch ", decisions.sketch));
+}
+
+std::string ToJson(const Decisions& decisions) {
+  nlohmann::ordered_json json;
+  json["sketch"] = decisions.sketch;
+  for (const auto& [name, value] : decisions.values) json[name] = value;
+  return json.dump();
+}
+
+StatusOr<Decisions> DecisionsFromJson(std::string_view text) {
+  const auto json = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains("sketch") || !json["sketch"].is_string())
+    return absl::InvalidArgumentError("decisions are not a JSON object with a \"sketch\"");
+  Decisions decisions;
+  for (const auto& [key, value] : json.items()) {
+    if (key == "sketch") {
+      decisions.sketch = value.get<std::string>();
+      continue;
+    }
+    std::vector<int64_t> numbers;
+    if (!value.is_array()) return absl::InvalidArgumentError(StrCat("decision ", key, " is not a list of integers"));
+    for (const auto& number : value) {
+      if (!number.is_number_integer()) return absl::InvalidArgumentError(StrCat("decision ", key, " is not a list of integers"));
+      numbers.push_back(number.get<int64_t>());
+    }
+    decisions.values.emplace_back(key, std::move(numbers));
+  }
+  return decisions;
+}
+
+}  // namespace tilth

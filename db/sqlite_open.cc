@@ -119,6 +119,10 @@ StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path, cons
                                 ? "PRAGMA query_only = 1; SELECT count(*) FROM sqlite_schema;"
                                 : "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
   const int setup_code = sqlite3_exec(handle, setup.c_str(), nullptr, nullptr, nullptr);
+  if ((setup_code & 0xff) == SQLITE_ERROR) {
+    return absl::DataLossError(StrCat(path, ": opening: its header or schema is damaged: restore a copy (SQLite: ",
+                                      sqlite3_errmsg(handle), ")"));
+  }
   if (setup_code != SQLITE_OK) return ErrorForPath(path, handle, setup_code, "opening");
   return database;
 }

@@ -115,9 +115,9 @@ StatusOr<std::string> LinkSharedObject(const std::vector<std::string>& objects, 
   // A stub with the right soname is all it takes to record DT_NEEDED: no sysroot.
   for (const std::string& soname : needed) {
     const std::string stub = scratch.File(soname);
-    MemoryFile empty("empty");
+    MemoryFile empty("empty");  // the linker wants an input, whatever it holds
     TILTH_RETURN_IF_ERROR(empty.Write("\n"));
-    TILTH_RETURN_IF_ERROR(RunLinker({"-shared", "-m", machine, "-soname", soname, "--script", empty.path(), "-o", stub}));
+    TILTH_RETURN_IF_ERROR(RunLinker({"-shared", "-m", machine, "-soname", soname, "-o", stub, "--format=binary", empty.path()}));
     arguments.insert(arguments.end(), {"--no-as-needed", stub});
   }
   const std::string output = scratch.File("out.so");

@@ -4,6 +4,7 @@
 
 #include "search_space/rowwise_form.h"
 #include "search_space/rules/rules.h"
+#include "search_space/tiled_form.h"
 
 namespace tilth {
 namespace {
@@ -89,11 +90,13 @@ class RowwiseSketch : public Sketch {
 }  // namespace
 
 void AddRowwiseSketches(const Workload& workload, const Target& target, SketchList* sketches) {
-  // Single elementwise stages and plain tiled reductions have better rules; this one is also the last resort.
+  // Elementwise stages and products of two operands have better rules; this one is also the last resort.
   const bool reduces = std::any_of(workload.stages.begin(), workload.stages.end(),
                                    [](const Stage& stage) { return stage.reduction != Reduction::kNone; });
   const bool scalar = workload.stages.size() == 1 && NumElements(workload.tensors[workload.stages[0].output].shape) == 1;
   if (workload.stages.size() == 1 && !reduces && !scalar) return;
+  const std::optional<TiledForm> tiled = AnalyseTiled(workload, /*pad=*/false);
+  if (tiled && tiled->right) return;
   RowwiseForm form = AnalyseRowwise(workload);
   const bool short_rows = form.LongestColumn() < 32 && form.num_row_axes() > 0 && form.row_extents.back() >= 8;
   if (short_rows) sketches->push_back(std::make_unique<RowwiseSketch>(workload, form, target, /*across_rows=*/true));

@@ -88,7 +88,7 @@ void TiledSketch::BuildKnobs() {
     for (int64_t k : {64, 128, 192, 256, 384, 512, 768, 1024, 2048})
       if (k < split) knobs_[kBlockK].options.push_back({k});
   knobs_[kUnrollK] = {"unroll.k", {{1}}};
-  for (int64_t unroll : {2, 3, 4, 8})
+  for (int64_t unroll : {2, 3, 4, 5, 7, 8})
     if (unroll <= split) knobs_[kUnrollK].options.push_back({unroll});
   // Small windows may be unrolled whole.
   if (form_.left_along_vector && form_.ReductionLength() > split && form_.ReductionLength() <= 25)
@@ -96,7 +96,9 @@ void TiledSketch::BuildKnobs() {
   knobs_[kTileOrder] = {"order.tiles", {{0}, {1}}};
   knobs_[kTaskOrder] = {"order.tasks", {{0}, {1}}};
   knobs_[kPackRight] = {"pack.right", {{form_.right ? 1 : 0}}};
-  if (form_.right) knobs_[kPackRight].options.push_back({0});
+  // Reading it in place pays only where its vectors are contiguous.
+  if (form_.right && AsAffine(form_.right->args[0], form_.reduce.num_axes())->coefficients[form_.vector_axis] == 1)
+    knobs_[kPackRight].options.push_back({0});
 }
 
 TiledSchedule TiledSketch::Schedule(const Candidate& candidate) const {
@@ -221,7 +223,7 @@ double TiledSketch::TileScore(const std::vector<int64_t>& tile) const {
   const double latency = std::min(1.0, fma / (4.0 * target_.fma_per_cycle));
   const double issue = std::min(1.0, fma / (loads * target_.fma_per_cycle / 2.0 + 0.15 * fma));
   return useful(Rows(), tile[0]) * useful(Columns(), tile[1]) *
-         useful(CeilDiv(VectorExtent(), lanes_), tile[2]) * latency * issue * (1 + 1e-3 * fma);
+         useful(CeilDiv(VectorExtent(), lanes_), tile[2]) * latency * issue * fma / (fma + 0.1 * loads);
 }
 
 Candidate TiledSketch::Default() const {

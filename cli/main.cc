@@ -67,6 +67,7 @@ int Main(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer(kFooter);
   int exit_code = kExitOk;
+  AddFarmCommand(app, &exit_code);
   AddLogCommand(app, &exit_code);
 
   const std::vector<std::string> names = CommandNames(app);

@@ -1,0 +1,13 @@
+// The tracker's end of one agent's stream.
+#pragma once
+
+#include <grpcpp/support/server_callback.h>
+
+#include "farm/tracker.h"
+
+namespace tilth {
+
+// A reactor that owns itself until gRPC is done with it. The first message must be a hello of our protocol version.
+grpc::ServerBidiReactor<proto::AgentMessage, proto::TrackerMessage>* NewAgentStream(Tracker& tracker);
+
+}  // namespace tilth

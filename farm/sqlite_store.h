@@ -1,0 +1,13 @@
+// The Store in one SQLite file: what `tilth farm serve` keeps in its state directory.
+#pragma once
+
+#include <memory>
+
+#include "farm/store.h"
+
+namespace tilth {
+
+// Opens or creates the file. kFailedPrecondition for the schema of another version, which is named with ours.
+StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path);
+
+}  // namespace tilth

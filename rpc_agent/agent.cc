@@ -1,0 +1,256 @@
+#include "rpc_agent/agent.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/logging.h"
+#include "base/posix.h"
+#include "base/unique_id.h"
+#include "base/version.h"
+#include "proto/convert.h"
+#include "rpc_agent/device_info.h"
+#include "rpc_agent/result_spool.h"
+#include "rpc_agent/tracker_stream.h"
+
+namespace tilth {
+namespace {
+
+constexpr int64_t kBlobCacheBytes = int64_t{512} << 20;
+constexpr std::chrono::milliseconds kFirstBackoff{50}, kLongestBackoff{1'000};
+// One trial runs; one waits beside it, so that the device need not wait for the network.
+constexpr int kSlots = 2;
+
+bool SameLease(const proto::Lease& a, const proto::Lease& b) {
+  return a.token() == b.token() && a.trial_id() == b.trial_id() && a.session_id() == b.session_id();
+}
+
+bool RefusedForGood(const Status& status) {
+  return absl::IsFailedPrecondition(status) || absl::IsPermissionDenied(status) || absl::IsInvalidArgument(status) ||
+         absl::IsUnimplemented(status);
+}
+
+}  // namespace
+
+class Agent::Impl {
+ public:
+  explicit Impl(const AgentOptions& options) : options_(options), stream_(options.tracker) {}
+
+  Status Init() {
+    TILTH_RETURN_IF_ERROR(MakeDirectories(options_.work_directory));
+    TILTH_RETURN_IF_ERROR(LockDirectory());
+    TILTH_ASSIGN_OR_RETURN(agent_id_, Identity());
+    TILTH_ASSIGN_OR_RETURN(spool_, ResultSpool::Open(StrCat(options_.work_directory, "/results")));
+    TILTH_ASSIGN_OR_RETURN(DiskCache blobs, DiskCache::Open(StrCat(options_.work_directory, "/blobs"), kBlobCacheBytes));
+    blobs_.emplace(std::move(blobs));
+    TILTH_ASSIGN_OR_RETURN(executor_, TrialExecutor::Create(options_.executor));
+    return absl::OkStatus();
+  }
+
+  Status Run() {
+    device_ = DescribeDevice();
+    device_.device_class = options_.device_class;
+    TILTH_RETURN_IF_ERROR(executor_->MeasurePeaks(&device_));
+    LogInfo("device ", device_.cpu_model, ": ", device_.peak_gflops, " GFLOP/s, ", device_.bandwidth_gbps, " GB/s");
+    std::thread worker([this] { Work(); });
+    const Status status = StayAttached();
+    Stop();
+    worker.join();
+    return status;
+  }
+
+  void Stop() {
+    {
+      std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_all();
+    stream_.Stop();
+  }
+
+ private:
+  Status LockDirectory() {
+    const std::string path = StrCat(options_.work_directory, "/lock");
+    lock_ = UniqueFd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+    if (!lock_.valid()) return ErrnoStatus(StrCat("opening ", path));
+    if (flock(lock_.get(), LOCK_EX | LOCK_NB) == 0) return absl::OkStatus();
+    return absl::FailedPreconditionError(
+        StrCat("another agent works in ", options_.work_directory, "; give this one its own --work-dir"));
+  }
+
+  StatusOr<std::string> Identity() {
+    const std::string path = StrCat(options_.work_directory, "/agent_id");
+    const StatusOr<std::string> known = ReadFile(path);
+    if (known.ok() && !known->empty()) return known;
+    std::string fresh = UniqueId();
+    TILTH_RETURN_IF_ERROR(WriteFileAtomically(path, fresh));
+    return fresh;
+  }
+
+  Status StayAttached() {
+    std::chrono::milliseconds backoff = kFirstBackoff;
+    for (;;) {
+      const int64_t begin_ns = SystemClock().NowNs();
+      const Status ended = stream_.Converse(
+          Hello(), [this](const proto::TrackerMessage& message) { OnMessage(message); }, [this] { return Holding(); });
+      std::unique_lock lock(mutex_);
+      if (stopping_) return absl::OkStatus();
+      if (RefusedForGood(ended)) return Annotate(ended, StrCat("the tracker at ", options_.tracker, " refuses this agent"));
+      LogWarning("no connection to the tracker at ", options_.tracker, ": ", ToStd(ended.message()));
+      // A connection that lasted was a good one: begin anew.
+      if (SystemClock().NowNs() - begin_ns > 5'000'000'000) backoff = kFirstBackoff;
+      wake_.wait_for(lock, backoff, [this] { return stopping_; });
+      backoff = std::min(2 * backoff, kLongestBackoff);
+    }
+  }
+
+  proto::AgentHello Hello() {
+    proto::AgentHello hello;
+    hello.set_protocol_version(kProtocolVersion);
+    hello.set_agent_version(std::string(kVersion));
+    hello.set_agent_id(agent_id_);
+    ToProto(device_, hello.mutable_device());
+    for (proto::Lease& lease : Holding()) *hello.add_holding() = std::move(lease);
+    hello.set_enrolment_token(options_.enrolment_token);
+    hello.set_slots(kSlots);
+    return hello;
+  }
+
+  std::vector<proto::Lease> Holding() {
+    std::vector<proto::Lease> leases;
+    {
+      std::lock_guard lock(mutex_);
+      if (running_) leases.push_back(*running_);
+      for (const Waiting& waiting : queue_) leases.push_back(waiting.grant.lease());
+    }
+    for (proto::TrialFinished& finished : spool_->All()) leases.push_back(std::move(*finished.mutable_lease()));
+    return leases;
+  }
+
+  void OnMessage(const proto::TrackerMessage& message) {
+    switch (message.kind_case()) {
+      case proto::TrackerMessage::kWelcome:
+        for (proto::TrialFinished& finished : spool_->All()) SendFinished(std::move(finished));
+        break;
+      case proto::TrackerMessage::kGrant: {
+        std::lock_guard lock(mutex_);
+        queue_.push_back({message.grant(), SystemClock().NowNs()});
+        wake_.notify_all();
+        break;
+      }
+      case proto::TrackerMessage::kAck: spool_->Remove(message.ack().lease()); break;
+      case proto::TrackerMessage::kRevoke: {
+        std::lock_guard lock(mutex_);
+        std::erase_if(queue_, [&](const Waiting& waiting) {
+          return SameLease(waiting.grant.lease(), message.revoke().lease());
+        });
+        break;
+      }
+      default: break;
+    }
+  }
+
+  void SendFinished(proto::TrialFinished finished) {
+    proto::AgentMessage message;
+    *message.mutable_finished() = std::move(finished);
+    stream_.Send(message);
+  }
+
+  // The worker: one trial after another.
+  void Work() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+      if (stopping_) return;
+      Waiting next = std::move(queue_.front());
+      queue_.pop_front();
+      running_ = next.grant.lease();
+      lock.unlock();
+      CarryOut(next);
+      lock.lock();
+      running_.reset();
+    }
+  }
+
+  struct Waiting {
+    proto::Grant grant;
+    int64_t granted_ns;
+  };
+
+  void CarryOut(const Waiting& waiting) {
+    const Trial trial = FromProto(waiting.grant.trial());
+    const StatusOr<std::string> baseline_path = FetchBaseline(trial.baseline_hash);
+    if (!baseline_path.ok()) return ReturnLease(waiting.grant.lease(), baseline_path.status());
+    proto::AgentMessage started;
+    *started.mutable_started()->mutable_lease() = waiting.grant.lease();
+    stream_.Send(started);
+    const int64_t begin_ns = SystemClock().NowNs();
+    MeasureResult result = executor_->Execute(trial, *baseline_path);
+    const int64_t end_ns = SystemClock().NowNs();
+    result.device_fingerprint = device_.fingerprint;
+    result.transfer_ms = (begin_ns - waiting.granted_ns) / 1'000'000;
+    result.run_ms = (end_ns - begin_ns) / 1'000'000;
+
+    proto::TrialFinished finished;
+    *finished.mutable_lease() = waiting.grant.lease();
+    ToProto(result, finished.mutable_result());
+    finished.set_busy_seconds(static_cast<double>(end_ns - begin_ns) * 1e-9);
+    if (const Status kept = spool_->Add(finished); !kept.ok()) LogError("keeping a result: ", kept.ToString());
+    SendFinished(std::move(finished));
+  }
+
+  void ReturnLease(const proto::Lease& lease, const Status& why) {
+    LogWarning("giving trial ", lease.trial_id(), " back: ", why.ToString());
+    proto::AgentMessage message;
+    *message.mutable_returned()->mutable_lease() = lease;
+    message.mutable_returned()->set_reason(std::string(ToStd(why.message())));
+    stream_.Send(message);
+  }
+
+  StatusOr<std::string> FetchBaseline(const std::string& hash) {
+    if (hash.empty() || hash.find_first_not_of("0123456789abcdef") != std::string::npos) {
+      return absl::InvalidArgumentError("the trial's baseline hash is none");
+    }
+    if (!blobs_->Contains(hash)) {
+      TILTH_ASSIGN_OR_RETURN(std::string bytes, stream_.FetchBlob(hash));
+      TILTH_RETURN_IF_ERROR(blobs_->Put(hash, bytes));
+    }
+    return blobs_->Path(hash);
+  }
+
+  const AgentOptions options_;
+  TrackerStream stream_;
+  UniqueFd lock_;
+  std::string agent_id_;
+  Device device_;
+  std::unique_ptr<ResultSpool> spool_;
+  std::optional<DiskCache> blobs_;
+  std::unique_ptr<TrialExecutor> executor_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  std::deque<Waiting> queue_;
+  std::optional<proto::Lease> running_;
+};
+
+StatusOr<std::unique_ptr<Agent>> Agent::Create(const AgentOptions& options) {
+  auto impl = std::make_unique<Impl>(options);
+  TILTH_RETURN_IF_ERROR(impl->Init(), "preparing the agent");
+  return std::unique_ptr<Agent>(new Agent(std::move(impl)));
+}
+
+Agent::Agent(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Agent::~Agent() = default;
+Status Agent::Run() { return impl_->Run(); }
+void Agent::Stop() { impl_->Stop(); }
+
+}  // namespace tilth

@@ -1,0 +1,123 @@
+// tilth-agent: attaches this machine to a tracker as a device and measures what it is given. Arguments and wiring only.
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+
+#include "CLI/App.hpp"
+#include "CLI/Config.hpp"
+#include "CLI/Formatter.hpp"
+#include "absl/strings/str_split.h"
+#include "base/files.h"
+#include "base/logging.h"
+#include "base/version.h"
+#include "rpc_agent/agent.h"
+#include "rpc_agent/device_info.h"
+
+namespace tilth {
+namespace {
+
+constexpr int kExitFailure = 1, kExitUsage = 2;
+constexpr char kFooter[] =
+    "Example:\n  tilth-agent --tracker lab:9190 --device-class rpi4\n"
+    "The programs tilth-runner and tilth-agent belong in the same folder.";
+
+struct Arguments {
+  std::string tracker, device_class, token, work_directory, runner, runner_wrapper;
+  int core = -1;
+  int64_t memory_limit_mb = -1;
+  bool verbose = false;
+};
+
+std::string DefaultWorkDirectory(const std::string& device_class) {
+  const char* cache = std::getenv("XDG_CACHE_HOME");
+  const char* home = std::getenv("HOME");
+  const std::string root = cache != nullptr && *cache != '\0' ? cache
+                           : home != nullptr && *home != '\0' ? StrCat(home, "/.cache")
+                                                              : "/var/tmp";
+  return StrCat(root, "/tilth-agent/", device_class);
+}
+
+StatusOr<AgentOptions> MakeOptions(const Arguments& arguments) {
+  AgentOptions options;
+  options.tracker = arguments.tracker;
+  options.device_class = arguments.device_class;
+  options.enrolment_token = arguments.token;
+  // Absolute: children have a working directory of their own.
+  options.work_directory = std::filesystem::absolute(
+      arguments.work_directory.empty() ? DefaultWorkDirectory(arguments.device_class) : arguments.work_directory);
+  std::string runner = arguments.runner;
+  if (runner.empty()) {
+    TILTH_ASSIGN_OR_RETURN(const std::string programs, ProgramDirectory());
+    runner = StrCat(programs, "/tilth-runner");
+  }
+  if (!FileExists(runner)) return absl::NotFoundError(StrCat("there is no runner at ", runner, "; name it with --runner"));
+  options.executor.runner = absl::StrSplit(arguments.runner_wrapper, ' ', absl::SkipEmpty());
+  options.executor.runner.push_back(runner);
+  options.executor.work_directory = options.work_directory;
+  const std::vector<int> cores = AllowedCores();
+  options.executor.core = arguments.core >= 0 ? arguments.core : cores.empty() ? -1 : cores.back();
+  // Half of the machine is more than any kernel's buffers, and leaves the other half to everybody else.
+  options.executor.memory_limit_bytes =
+      arguments.memory_limit_mb >= 0 ? arguments.memory_limit_mb << 20 : DescribeDevice().memory_bytes / 2;
+  return options;
+}
+
+// Ctrl-C and SIGTERM end the agent between two trials. Signals are blocked in all threads and taken by one.
+void StopOnSignal(Agent& agent) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::thread([signals, &agent] {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    agent.Stop();
+    sigwait(&signals, &signal);
+    _exit(kExitFailure);
+  }).detach();
+}
+
+Status RunAgent(const Arguments& arguments) {
+  TILTH_ASSIGN_OR_RETURN(const AgentOptions options, MakeOptions(arguments));
+  TILTH_ASSIGN_OR_RETURN(const std::unique_ptr<Agent> agent, Agent::Create(options));
+  StopOnSignal(*agent);
+  return agent->Run();
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("Attaches this machine to a Tilth tracker as a device that measures kernels.", "tilth-agent");
+  app.footer(kFooter);
+  app.set_version_flag("--version", StrCat("tilth-agent ", kVersion));
+  Arguments arguments;
+  app.add_option("--tracker", arguments.tracker, "The tracker, HOST:PORT")->required();
+  app.add_option("--device-class", arguments.device_class, "Devices of one class are interchangeable")->required();
+  app.add_option("--token", arguments.token, "The enrolment token, if the tracker asks for one");
+  app.add_option("--work-dir", arguments.work_directory, "Identity, caches and unsent results (default: ~/.cache)");
+  app.add_option("--core", arguments.core, "The core to measure on (default: the last one)");
+  app.add_option("--memory-limit", arguments.memory_limit_mb, "Of a trial, in MiB; 0: none (default: half of memory)");
+  app.add_option("--runner", arguments.runner, "The tilth-runner to use (default: beside this program)");
+  app.add_option("--runner-wrapper", arguments.runner_wrapper, "Put before the runner: \"qemu-aarch64 -L SYSROOT\"");
+  app.add_flag("-v,--verbose", arguments.verbose, "Say what happens");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kExitUsage;
+  }
+  SetLogTag("agent");
+  if (arguments.verbose) SetLogLevel(LogLevel::kInfo);
+  const Status status = RunAgent(arguments);
+  if (status.ok()) return 0;
+  std::fprintf(stderr, "tilth-agent: error: %s\n", std::string(ToStd(status.message())).c_str());
+  return kExitFailure;
+}
+
+}  // namespace
+}  // namespace tilth
+
+int main(int argc, char** argv) { return tilth::Main(argc, argv); }

@@ -1,0 +1,67 @@
+#include "rpc_agent/disk_cache.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <vector>
+
+#include "base/files.h"
+#include "base/posix.h"
+
+namespace tilth {
+
+StatusOr<DiskCache> DiskCache::Open(const std::string& directory, int64_t max_bytes) {
+  TILTH_RETURN_IF_ERROR(MakeDirectories(directory));
+  return DiskCache(directory, max_bytes);
+}
+
+std::string DiskCache::Path(std::string_view key) const { return StrCat(directory_, "/", key); }
+std::string DiskCache::PathForNew(std::string_view key) const { return StrCat(directory_, "/", key, ".new"); }
+
+bool DiskCache::Contains(std::string_view key) const {
+  // Touching it fails exactly if it is not there.
+  return utimensat(AT_FDCWD, Path(key).c_str(), nullptr, 0) == 0;
+}
+
+Status DiskCache::Put(std::string_view key, std::string_view bytes) {
+  TILTH_RETURN_IF_ERROR(WriteFile(PathForNew(key), bytes));
+  return Adopt(key);
+}
+
+Status DiskCache::Adopt(std::string_view key) {
+  if (std::rename(PathForNew(key).c_str(), Path(key).c_str()) != 0) {
+    return ErrnoStatus(StrCat("renaming ", PathForNew(key)));
+  }
+  Evict();
+  return absl::OkStatus();
+}
+
+void DiskCache::Evict() const {
+  namespace fs = std::filesystem;
+  struct Entry {
+    fs::path path;
+    fs::file_time_type used;
+    int64_t bytes;
+  };
+  std::error_code error;
+  std::vector<Entry> entries;
+  int64_t total_bytes = 0;
+  for (fs::directory_iterator it(directory_, error), end; !error && it != end; it.increment(error)) {
+    std::error_code gone;
+    Entry entry{it->path(), it->last_write_time(gone), static_cast<int64_t>(it->file_size(gone))};
+    if (gone) continue;
+    total_bytes += entry.bytes;
+    entries.push_back(std::move(entry));
+  }
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.used < b.used; });
+  // The newest stays, however large: it is about to be used.
+  for (size_t i = 0; i + 1 < entries.size() && total_bytes > max_bytes_; ++i) {
+    fs::remove(entries[i].path, error);
+    total_bytes -= entries[i].bytes;
+  }
+}
+
+}  // namespace tilth

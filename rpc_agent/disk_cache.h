@@ -1,0 +1,34 @@
+// Files by key in a directory of bounded size: blobs and baseline outputs outlive the agent, but not for ever.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+
+namespace tilth {
+
+class DiskCache {
+ public:
+  // Creates the directory. When its files exceed `max_bytes`, those used longest ago go first.
+  static StatusOr<DiskCache> Open(const std::string& directory, int64_t max_bytes);
+
+  // Where the file of `key` is, or will be. Keys are hexadecimal.
+  std::string Path(std::string_view key) const;
+  // Whether it is there; marks it as used.
+  bool Contains(std::string_view key) const;
+  Status Put(std::string_view key, std::string_view bytes);
+  // A path to write to before Adopt makes it the file of `key`.
+  std::string PathForNew(std::string_view key) const;
+  Status Adopt(std::string_view key);
+
+ private:
+  DiskCache(std::string directory, int64_t max_bytes) : directory_(std::move(directory)), max_bytes_(max_bytes) {}
+  void Evict() const;
+
+  std::string directory_;
+  int64_t max_bytes_;
+};
+
+}  // namespace tilth

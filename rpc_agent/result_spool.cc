@@ -1,0 +1,55 @@
+#include "rpc_agent/result_spool.h"
+
+#include <algorithm>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_format.h"
+#include "base/files.h"
+#include "base/logging.h"
+#include "proto/farm.pb.h"
+
+namespace tilth {
+namespace {
+
+constexpr char kSuffix[] = ".result";
+
+// A token belongs to one trial only, and sorts by age.
+std::string FileName(const proto::Lease& lease) { return absl::StrFormat("%016x%s", lease.token(), kSuffix); }
+
+}  // namespace
+
+StatusOr<std::unique_ptr<ResultSpool>> ResultSpool::Open(const std::string& directory) {
+  TILTH_RETURN_IF_ERROR(MakeDirectories(directory));
+  return std::unique_ptr<ResultSpool>(new ResultSpool(directory));
+}
+
+Status ResultSpool::Add(const proto::TrialFinished& finished) {
+  std::lock_guard lock(mutex_);
+  return WriteFileAtomically(StrCat(directory_, "/", FileName(finished.lease())), finished.SerializeAsString());
+}
+
+void ResultSpool::Remove(const proto::Lease& lease) {
+  std::lock_guard lock(mutex_);
+  if (const Status removed = RemoveFile(StrCat(directory_, "/", FileName(lease))); !removed.ok()) {
+    LogWarning(removed.ToString());
+  }
+}
+
+std::vector<proto::TrialFinished> ResultSpool::All() const {
+  std::lock_guard lock(mutex_);
+  std::vector<proto::TrialFinished> all;
+  for (const std::string& name : ListDirectory(directory_).value_or(std::vector<std::string>())) {
+    const std::string path = StrCat(directory_, "/", name);
+    proto::TrialFinished finished;
+    const StatusOr<std::string> bytes = ReadFile(path);
+    if (absl::EndsWith(name, kSuffix) && bytes.ok() && finished.ParseFromString(*bytes)) {
+      all.push_back(std::move(finished));
+    } else {
+      LogWarning("removing ", path, ", which is no result");
+      RemoveFile(path).IgnoreError();
+    }
+  }
+  return all;
+}
+
+}  // namespace tilth

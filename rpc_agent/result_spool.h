@@ -1,0 +1,37 @@
+// Results that the tracker has not acknowledged, on disk: an agent that is killed sends them when it is back.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+
+namespace tilth {
+
+namespace proto {
+class Lease;
+class TrialFinished;
+}  // namespace proto
+
+// Thread-safe.
+class ResultSpool {
+ public:
+  // Files of an earlier process are taken over; damaged ones are removed.
+  static StatusOr<std::unique_ptr<ResultSpool>> Open(const std::string& directory);
+
+  // Durable when it returns OK.
+  Status Add(const proto::TrialFinished& finished);
+  void Remove(const proto::Lease& lease);
+  // In the order of fencing tokens, which is the order in which the tracker gave them out.
+  std::vector<proto::TrialFinished> All() const;
+
+ private:
+  explicit ResultSpool(std::string directory) : directory_(std::move(directory)) {}
+
+  const std::string directory_;
+  mutable std::mutex mutex_;
+};
+
+}  // namespace tilth

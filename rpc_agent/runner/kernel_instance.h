@@ -1,0 +1,51 @@
+// A kernel with memory: its buffers allocated behind guard pages, filled with test data, and its phases run.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "compiler/runtime/kernel_abi.h"
+#include "rpc_agent/runner/guarded_buffer.h"
+
+namespace tilth::runner {
+
+// Fills `data` with num_elements values of `dtype` (TilthDType) from the counter-based generator: floating point in
+// [-1, 1), integers in [0, value_bound), or in [-100, 100) if value_bound is 0, booleans 0 or 1.
+void FillTestData(void* data, int32_t dtype, int64_t num_elements, uint64_t stream, int64_t value_bound);
+
+class KernelInstance {
+ public:
+  // `kernel` must outlive the instance.
+  explicit KernelInstance(const TilthKernel& kernel) : kernel_(kernel) {}
+
+  // False when there is not enough memory.
+  bool Allocate();
+
+  // Fills INPUT and CONSTANT buffers for `seed` (proto/measure.proto describes how) and makes them read-only; poisons
+  // all others.
+  void Fill(uint64_t seed, const std::vector<int64_t>& value_bounds);
+
+  // Runs every phase of `kind` (TilthPhaseKind), tasks in order on this thread. After the prepare phases the packed
+  // buffers are read-only, too.
+  void Run(int32_t kind);
+
+  // The index of a buffer whose surroundings the kernel has changed; -1: none.
+  int FindOverrun() const;
+
+  // The buffers that candidate and baseline must have in common, as text: kind, type and elements of each INPUT,
+  // CONSTANT and OUTPUT.
+  std::string Signature() const;
+
+  // Indices (into buffers) of the OUTPUT buffers.
+  std::vector<int> Outputs() const;
+  const TilthBuffer& buffer(int index) const { return kernel_.buffers[index]; }
+  const void* data(int index) const { return buffers_[static_cast<size_t>(index)].data(); }
+
+ private:
+  const TilthKernel& kernel_;
+  std::vector<GuardedBuffer> buffers_;  // as kernel_.buffers, then one for scratch
+  std::vector<void*> pointers_;         // as kernel_.buffers
+};
+
+}  // namespace tilth::runner

@@ -1,0 +1,61 @@
+// What the agent tells a runner and what it hears back. Both sides are of the same build, so the format is private: one
+// JSON document on the runner's stdin (until its end), and lines on its descriptor 3:
+//
+//     stage load          before the artifact is opened; dying from here on is a load error
+//     stage run           before its code first runs; dying from here on is a crash
+//     reply {…}           the last line; without it the runner has failed, whatever its exit status
+//
+// The runner starts once per trial and must start fast, so nothing here knows of gRPC, protobuf or Abseil.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "rpc_agent/runner/measure_loop.h"
+
+namespace tilth::runner {
+
+inline constexpr int kReplyFd = 3;
+
+struct OutputTolerance {
+  double rtol = 0;
+  double atol = 0;
+};
+
+// For the modes `baseline` (runs the artifact once and writes its outputs to expected_path) and `trial` (verifies the
+// artifact against expected_path and times it). Fields are those of proto/measure.proto's Trial.
+struct KernelRequest {
+  std::string artifact_path;
+  std::string expected_path;
+  uint64_t seed = 0;
+  std::vector<OutputTolerance> tolerances;
+  std::vector<int64_t> value_bounds;
+  int core = -1;  // to pin to; -1: wherever
+  MeasureLoopOptions loop;
+};
+
+struct KernelReply {
+  std::string error;  // empty, or the name of a MeasureErrorKind, or "infrastructure"
+  std::string detail;
+  MeasureLoopResult times;
+  double max_abs_error = 0;
+  double canary_gflops = 0;  // the device's speed just before the timing
+};
+
+// For the mode `peak`: what one core can do at best.
+struct PeakReply {
+  double gflops = 0;          // fp32, two per fused multiply-add
+  double bandwidth_gbps = 0;  // triad, 1e9 bytes per second
+};
+
+// Format* never fail; Parse* give nothing if the text is not what Format* makes.
+std::string FormatRequest(const KernelRequest& request);
+std::optional<KernelRequest> ParseRequest(const std::string& text);
+std::string FormatReply(const KernelReply& reply);
+std::optional<KernelReply> ParseReply(const std::string& text);
+std::string FormatPeak(const PeakReply& reply);
+std::optional<PeakReply> ParsePeak(const std::string& text);
+
+}  // namespace tilth::runner

@@ -1,0 +1,220 @@
+#include "rpc_agent/trial_executor.h"
+
+#include <signal.h>
+
+#include <optional>
+
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "base/files.h"
+#include "base/hash.h"
+#include "base/subprocess.h"
+#include "rpc_agent/runner/request.h"
+
+namespace tilth {
+namespace {
+
+constexpr int64_t kExpectedCacheBytes = int64_t{2} << 30;
+constexpr int64_t kPeakDeadlineMs = 60'000;
+constexpr int64_t kDefaultDeadlineMs = 10'000;
+constexpr int kStderrLines = 5;
+// The peak was measured in another moment: the clock may be higher now.
+constexpr double kPeakMargin = 1.25;
+// A device slower than this share of its speed at the start is not itself; the trial is measured again.
+constexpr double kCanaryRemeasure = 0.9;
+constexpr double kMemoryLimitReached = 0.9;
+
+std::string FirstLines(const std::string& text) {
+  std::vector<std::string> lines = absl::StrSplit(text, absl::MaxSplits('\n', kStderrLines), absl::SkipWhitespace());
+  if (lines.size() > kStderrLines) lines.resize(kStderrLines);
+  return absl::StrJoin(lines, "\n");
+}
+
+std::string WithStderr(std::string detail, const std::string& stderr_text) {
+  const std::string lines = FirstLines(stderr_text);
+  return lines.empty() ? detail : StrCat(detail, "; it printed:\n", lines);
+}
+
+std::optional<MeasureErrorKind> ParseErrorKind(const std::string& name) {
+  for (int kind = 1; kind < kNumMeasureErrorKinds; ++kind) {
+    if (ToString(static_cast<MeasureErrorKind>(kind)) == name) return static_cast<MeasureErrorKind>(kind);
+  }
+  return std::nullopt;
+}
+
+runner::KernelRequest MakeRequest(const Trial& trial, const std::string& artifact, const std::string& expected,
+                                  int core) {
+  runner::KernelRequest request;
+  request.artifact_path = artifact;
+  request.expected_path = expected;
+  request.seed = trial.seed;
+  for (const Tolerance& tolerance : trial.tolerances) request.tolerances.push_back({tolerance.rtol, tolerance.atol});
+  request.value_bounds = trial.value_bounds;
+  request.core = core;
+  const MeasureOptions& options = trial.options;
+  request.loop = {.min_repeats = options.min_repeats,
+                  .max_repeats = options.max_repeats,
+                  .target_relative_ci = options.target_relative_ci,
+                  .warmup_ns = options.warmup_ns,
+                  .time_budget_ns = options.time_budget_ns,
+                  .min_sample_ns = options.min_sample_ns,
+                  .best_so_far_ns = options.best_so_far_ns,
+                  .racing_factor = options.racing_factor};
+  return request;
+}
+
+}  // namespace
+
+// What a child left behind: its last stage and reply, or how it died.
+struct TrialExecutor::Reply {
+  std::string stage, reply;  // reply empty: it did not come to one
+  SubprocessOutput output;
+
+  // Why there is no reply.
+  MeasureErrorKind DeathKind(int64_t memory_limit_bytes) const {
+    if (output.exit.deadline_passed) return MeasureErrorKind::kRunTimeout;
+    const bool out_of_memory =
+        memory_limit_bytes > 0 && static_cast<double>(output.exit.max_rss_bytes) >
+                                      kMemoryLimitReached * static_cast<double>(memory_limit_bytes);
+    // Nobody but the kernel's out-of-memory killer sends SIGKILL before the deadline.
+    if (out_of_memory || (output.exit.signalled && output.exit.code == SIGKILL)) return MeasureErrorKind::kOutOfMemory;
+    return stage == "load" ? MeasureErrorKind::kLoad : MeasureErrorKind::kRunCrash;
+  }
+  std::string DeathDetail() const {
+    const std::string how = output.exit.signalled || output.exit.deadline_passed
+                                ? output.exit.Describe()
+                                : StrCat(output.exit.Describe(), " before it had an answer");
+    return WithStderr(how, output.stderr_text);
+  }
+};
+
+StatusOr<std::unique_ptr<TrialExecutor>> TrialExecutor::Create(const ExecutorOptions& options) {
+  TILTH_CHECK(!options.runner.empty());
+  TILTH_ASSIGN_OR_RETURN(DiskCache expected,
+                         DiskCache::Open(StrCat(options.work_directory, "/expected"), kExpectedCacheBytes));
+  return std::unique_ptr<TrialExecutor>(new TrialExecutor(options, std::move(expected)));
+}
+
+StatusOr<TrialExecutor::Reply> TrialExecutor::RunChild(const std::string& mode, const std::string& request,
+                                                       int64_t deadline_ms) {
+  SubprocessOptions child;
+  child.argv = options_.runner;
+  child.argv.push_back(mode);
+  child.working_directory = options_.work_directory;
+  child.stdout_to = ChildStream::kDiscard;
+  child.stderr_to = ChildStream::kCapture;
+  child.result_pipe = true;
+  child.limits.address_space_bytes = options_.memory_limit_bytes;
+  child.limits.cpu_seconds = deadline_ms / 1000 + 2;
+  if (mode == "trial") child.limits.file_size_bytes = 1 << 20;
+  Reply reply;
+  TILTH_ASSIGN_OR_RETURN(reply.output, RunSubprocess(child, request, deadline_ms), "running a trial");
+  for (absl::string_view line : absl::StrSplit(reply.output.result_bytes, '\n')) {
+    const std::pair<absl::string_view, absl::string_view> words = absl::StrSplit(line, absl::MaxSplits(' ', 1));
+    if (words.first == "stage") reply.stage = std::string(words.second);
+    if (words.first == "reply") reply.reply = std::string(words.second);
+  }
+  if (reply.stage.empty() && reply.reply.empty() && !reply.output.exit.deadline_passed) {
+    return absl::InternalError(StrCat("the runner ", child.argv.front(), " ", reply.output.exit.Describe(), " before it began",
+                                      reply.output.stderr_text.empty() ? "" : ": ", FirstLines(reply.output.stderr_text)));
+  }
+  return reply;
+}
+
+Status TrialExecutor::MeasurePeaks(Device* device) {
+  TILTH_ASSIGN_OR_RETURN(Reply reply, RunChild("peak", StrCat(options_.core), kPeakDeadlineMs),
+                         "measuring the device's peak");
+  const std::optional<runner::PeakReply> peak = runner::ParsePeak(reply.reply);
+  if (!peak) return absl::InternalError(StrCat("the runner could not measure the device's peak: ", reply.DeathDetail()));
+  device->peak_gflops = peak_gflops_ = peak->gflops;
+  device->bandwidth_gbps = peak->bandwidth_gbps;
+  return absl::OkStatus();
+}
+
+StatusOr<std::string> TrialExecutor::ExpectedOutputs(const Trial& trial, const std::string& baseline_path) {
+  const std::string key = ContentHash(
+      StrCat(trial.baseline_hash, "/", trial.seed, "/", absl::StrJoin(trial.value_bounds, ",")));
+  if (expected_.Contains(key)) return expected_.Path(key);
+  const runner::KernelRequest request = MakeRequest(trial, baseline_path, expected_.PathForNew(key), options_.core);
+  const int64_t deadline_ms = trial.run_deadline_ms > 0 ? trial.run_deadline_ms : kDefaultDeadlineMs;
+  TILTH_ASSIGN_OR_RETURN(Reply reply, RunChild("baseline", runner::FormatRequest(request), deadline_ms));
+  const std::optional<runner::KernelReply> parsed = runner::ParseReply(reply.reply);
+  if (!parsed || !parsed->error.empty()) {
+    return absl::FailedPreconditionError(
+        StrCat("the baseline ", trial.baseline_hash, " does not run on this device, so nothing can be verified: ",
+               parsed ? StrCat(parsed->error, ": ", parsed->detail) : reply.DeathDetail()));
+  }
+  TILTH_RETURN_IF_ERROR(expected_.Adopt(key));
+  return expected_.Path(key);
+}
+
+MeasureResult TrialExecutor::MeasureOnce(const Trial& trial, const std::string& expected_path) {
+  MeasureResult result;
+  result.trial_id = trial.trial_id;
+  // Relative to the runner's working directory, so a slash must be in it for dlopen.
+  const std::string artifact_path = StrCat(options_.work_directory, "/candidate.so");
+  result.status = WriteFile(artifact_path, trial.artifact);
+  if (!result.status.ok()) return result;
+  const runner::KernelRequest request = MakeRequest(trial, artifact_path, expected_path, options_.core);
+  const int64_t deadline_ms = trial.run_deadline_ms > 0 ? trial.run_deadline_ms : kDefaultDeadlineMs;
+  const StatusOr<Reply> reply = RunChild("trial", runner::FormatRequest(request), deadline_ms);
+  if (!reply.ok()) {
+    result.status = reply.status();
+    return result;
+  }
+  const std::optional<runner::KernelReply> parsed = runner::ParseReply(reply->reply);
+  if (!parsed) {
+    result.error = reply->DeathKind(options_.memory_limit_bytes);
+    result.detail = result.error == MeasureErrorKind::kRunTimeout
+                        ? WithStderr(StrCat("did not end within ", deadline_ms, " ms"), reply->output.stderr_text)
+                        : reply->DeathDetail();
+    return result;
+  }
+  result.detail = WithStderr(parsed->detail, parsed->error.empty() ? "" : reply->output.stderr_text);
+  if (!parsed->error.empty()) {
+    const std::optional<MeasureErrorKind> kind = ParseErrorKind(parsed->error);
+    if (kind) {
+      result.error = *kind;
+    } else {
+      result.status = absl::InternalError(StrCat("the runner reports: ", parsed->detail));
+    }
+    return result;
+  }
+  result.samples_ns = parsed->times.samples_ns;
+  result.median_ns = parsed->times.median_ns;
+  result.spread = parsed->times.spread;
+  result.dropped_samples = parsed->times.dropped_samples;
+  result.beaten = parsed->times.beaten;
+  result.max_abs_error = parsed->max_abs_error;
+  if (peak_gflops_ > 0) result.canary_ratio = parsed->canary_gflops / peak_gflops_;
+  return result;
+}
+
+bool TrialExecutor::Implausible(const Trial& trial, const MeasureResult& result) const {
+  if (!result.Measured() || trial.flops <= 0 || peak_gflops_ <= 0) return false;
+  return trial.flops / result.median_ns > kPeakMargin * peak_gflops_;
+}
+
+MeasureResult TrialExecutor::Execute(const Trial& trial, const std::string& baseline_path) {
+  const StatusOr<std::string> expected = ExpectedOutputs(trial, baseline_path);
+  if (!expected.ok()) {
+    MeasureResult result;
+    result.trial_id = trial.trial_id;
+    result.status = expected.status();
+    return result;
+  }
+  MeasureResult result = MeasureOnce(trial, *expected);
+  const bool drifted = result.Measured() && !result.beaten && result.canary_ratio > 0 &&
+                       result.canary_ratio < kCanaryRemeasure;
+  if (drifted || Implausible(trial, result)) result = MeasureOnce(trial, *expected);
+  // The reason may be a damaged file; it costs little to make it again.
+  if (!result.status.ok()) RemoveFile(*expected).IgnoreError();
+  if (Implausible(trial, result)) {
+    result.error = MeasureErrorKind::kImplausibleTime;
+    result.detail = StrCat(trial.flops / result.median_ns, " GFLOP/s, twice, on a device whose measured peak is ",
+                           peak_gflops_, " GFLOP/s");
+  }
+  return result;
+}
+
+}  // namespace tilth

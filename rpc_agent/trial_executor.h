@@ -1,0 +1,50 @@
+// Carries one trial out on this device: runs the baseline if need be, then the candidate, each in a child of its own
+// (tilth-runner) under limits and a deadline, and turns whatever happens into a MeasureResult.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "proto/measure.h"
+#include "rpc_agent/disk_cache.h"
+
+namespace tilth {
+
+struct ExecutorOptions {
+  std::vector<std::string> runner;   // the program and what stands before it: {"qemu-aarch64", ".../tilth-runner"}
+  std::string work_directory;
+  int core = -1;                     // trials are pinned to it; -1: not pinned
+  int64_t memory_limit_bytes = 0;    // address space of a child; 0: no limit (sanitizers and emulators need that)
+};
+
+// One trial at a time: not thread-safe.
+class TrialExecutor {
+ public:
+  static StatusOr<std::unique_ptr<TrialExecutor>> Create(const ExecutorOptions& options);
+
+  // Measures the peaks, which later times are held against.
+  Status MeasurePeaks(Device* device);
+
+  // `baseline_path`: the baseline artifact. Failures of the candidate are in the result's `error`, ours in `status`.
+  MeasureResult Execute(const Trial& trial, const std::string& baseline_path);
+
+ private:
+  struct Reply;
+  TrialExecutor(const ExecutorOptions& options, DiskCache expected)
+      : options_(options), expected_(std::move(expected)) {}
+
+  // Runs tilth-runner in `mode`; kInternal if it could not even be started.
+  StatusOr<Reply> RunChild(const std::string& mode, const std::string& request, int64_t deadline_ms);
+  // The file with the baseline's outputs for this trial's data.
+  StatusOr<std::string> ExpectedOutputs(const Trial& trial, const std::string& baseline_path);
+  MeasureResult MeasureOnce(const Trial& trial, const std::string& expected_path);
+  bool Implausible(const Trial& trial, const MeasureResult& result) const;
+
+  const ExecutorOptions options_;
+  DiskCache expected_;
+  double peak_gflops_ = 0;  // 0: not measured, nothing is implausible
+};
+
+}  // namespace tilth

@@ -11,6 +11,9 @@ namespace {
 
 using Left = TiledSchedule::Left;
 
+// Multiply-adds in one copy of the unrolled body.
+constexpr int64_t kMaxUnrolledBody = 288;
+
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 enum KnobIndex { kRegister, kRowTiles, kColumnTiles, kVectorTiles, kBlockK, kUnrollK, kTileOrder, kTaskOrder, kPackRight };
@@ -113,6 +116,9 @@ TiledSchedule TiledSketch::Schedule(const Candidate& candidate) const {
   s.vector_tiles = std::min(Option(candidate, kVectorTiles)[0], CeilDiv(VectorExtent(), lanes_ * s.vectors));
   s.k_block = Option(candidate, kBlockK)[0];
   s.k_unroll = Option(candidate, kUnrollK)[0];
+  // Longer bodies only cost compile time and instruction cache.
+  const int64_t body = s.rows * s.columns * s.vectors;
+  while (s.k_unroll > 1 && s.k_unroll * body > kMaxUnrolledBody) s.k_unroll = (s.k_unroll + 1) / 2;
   s.vectors_inside = Option(candidate, kTileOrder)[0] == 1;
   s.vector_major_tasks = Option(candidate, kTaskOrder)[0] == 1;
   s.pack_right = Option(candidate, kPackRight)[0] == 1;

@@ -57,6 +57,11 @@ TEST(Expr, SubstitutionFoldsAgain) {
   EXPECT_TRUE(expr::Equal(expr::SubstituteIndices(e, {Int(9), Int(5)}), expr::Load(0, DType::kF32, {Int(5)})));
 }
 
+TEST(Expr, SubstitutionReplacesEachIndexOnceEvenWhereItFolds) {
+  const Expr e = Add(Mul(Index(0), Int(4)), Index(2));
+  EXPECT_TRUE(expr::Equal(expr::SubstituteIndices(e, {Int(0), Index(0), Index(1)}), Index(1)));
+}
+
 TEST(Expr, EqualComparesStructure) {
   EXPECT_TRUE(expr::Equal(Add(Index(0), Index(1)), Add(Index(0), Index(1))));
   EXPECT_FALSE(expr::Equal(Add(Index(0), Index(1)), Add(Index(1), Index(0))));

@@ -1,0 +1,128 @@
+#include "compiler/graph/kernel_name.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_join.h"
+#include "base/strings.h"
+#include "compiler/graph/passes.h"
+
+namespace tilth {
+namespace {
+
+std::string Lower(const std::string& text) {
+  std::string lower = text;
+  for (char& c : lower) c = absl::ascii_tolower(c);
+  return lower;
+}
+
+// Extents above 1, or "1".
+std::string Compact(const std::vector<int64_t>& shape) {
+  std::vector<int64_t> real;
+  std::copy_if(shape.begin(), shape.end(), std::back_inserter(real), [](int64_t extent) { return extent > 1; });
+  return real.empty() ? "1" : absl::StrJoin(real, "x");
+}
+
+std::vector<int64_t> TapExtents(const Stage& stage) {
+  std::vector<int64_t> taps;
+  for (const Axis& axis : stage.reduce_axes) {
+    if (axis.name == "q" || axis.name == "r" || axis.name == "s") taps.push_back(axis.extent);
+  }
+  return taps;
+}
+
+// "64x56x56": channels, then spatial extents, whatever the layout.
+std::string ImageText(const GraphTensor& tensor) {
+  const std::vector<int64_t>& shape = tensor.logical_shape;
+  return absl::StrJoin(std::vector<int64_t>(shape.begin() + 1, shape.end()), "x");
+}
+
+// The coefficient of the innermost spatial axis in the index of the image: the stride of the window.
+int64_t StrideOf(const Graph& graph, const Stage& stage) {
+  int64_t stride = 1;
+  expr::Visit(stage.value, [&](const ExprNode& node) {
+    if (node.op != ExprOp::kLoad || graph.tensors[node.id].data != nullptr) return;
+    for (const Expr& index : node.args) {
+      const auto affine = AsAffine(index, static_cast<int>(stage.axes.size() + stage.reduce_axes.size()));
+      if (!affine) continue;
+      for (size_t a = 0; a < stage.axes.size(); ++a) {
+        if (stage.axes[a].name == "w" || stage.axes[a].name == "h") stride = std::max(stride, affine->coefficients[a]);
+      }
+    }
+  });
+  return stride;
+}
+
+int FirstImage(const Graph& graph, const Stage& stage) {
+  for (int tensor : LoadedTensors(stage)) {
+    if (graph.tensors[tensor].data == nullptr) return tensor;
+  }
+  return stage.output;
+}
+
+std::string WindowName(const Graph& graph, const GraphStage& graph_stage) {
+  const Stage& stage = graph_stage.stage;
+  const GraphTensor& image = graph.tensors[FirstImage(graph, stage)];
+  const std::vector<int64_t> taps = TapExtents(stage);
+  const int64_t stride = StrideOf(graph, stage);
+  std::string name = Lower(graph_stage.op);
+  std::string filters;
+  if (graph_stage.op == "Conv") {
+    const auto axis = [&](std::string_view wanted) -> int64_t {
+      for (const Axis& candidate : stage.axes) {
+        if (candidate.name == wanted) return candidate.extent;
+      }
+      return 0;
+    };
+    const bool depthwise = axis("c") > 0;
+    name = StrCat(depthwise ? "depthwise" : "conv", taps.size(), "d");
+    if (!depthwise) filters = StrCat("->", axis("o") * std::max<int64_t>(1, axis("g")));
+    if (axis("g") > 1) StrAppend(&filters, " g", axis("g"));
+  }
+  StrAppend(&name, " ", absl::StrJoin(taps, "x"), " ", ImageText(image), filters);
+  if (stride > 1) StrAppend(&name, " s", stride);
+  return name;
+}
+
+std::string ProductName(const Stage& stage) {
+  std::vector<int64_t> extents;
+  for (const Axis& axis : stage.axes) {
+    if (axis.extent > 1 || axis.name == "m" || axis.name == "n") extents.push_back(axis.extent);
+  }
+  return StrCat("matmul ", absl::StrJoin(extents, "x"), "x", stage.reduce_axes[0].extent);
+}
+
+std::string HeadName(const Graph& graph, const GraphStage& head) {
+  if (!TapExtents(head.stage).empty()) return WindowName(graph, head);
+  if (IsContraction(head.stage) && head.stage.reduce_axes.size() == 1) return ProductName(head.stage);
+  return StrCat(Lower(head.op), " ", Compact(graph.tensors[FirstImage(graph, head.stage)].tensor.shape));
+}
+
+}  // namespace
+
+std::string KernelName(const Graph& graph, const std::vector<int>& group) {
+  const GraphStage& head = graph.stages[group[0]];
+  if (group.size() == 1) return HeadName(graph, head);
+  std::vector<std::string> ops;
+  if (group.size() == 2 && head.stage.reduction != Reduction::kNone) {
+    // An epilogue: what it does beyond finishing the head's own operator.
+    const std::string& op = graph.stages[group[1]].op;
+    for (size_t begin = 0; begin <= op.size();) {
+      const size_t end = std::min(op.find('+', begin), op.size());
+      const std::string part = op.substr(begin, end - begin);
+      ops.push_back(part == "Conv" || part == "Gemm" || part == "BatchNormalization" ? "bias" : Lower(part));
+      begin = end + 1;
+    }
+    ops.erase(std::unique(ops.begin(), ops.end()), ops.end());
+    if (ops[0] == Lower(head.op)) ops.erase(ops.begin());
+    return ops.empty() ? HeadName(graph, head) : StrCat(HeadName(graph, head), " +", absl::StrJoin(ops, "+"));
+  }
+  for (int s : group) {
+    const std::string op = Lower(graph.stages[s].op);
+    if (ops.empty() || ops.back() != op) ops.push_back(op);
+  }
+  if (ops.size() > 3) ops = {ops[0], "…", ops.back()};
+  return StrCat(absl::StrJoin(ops, "+"), " ", Compact(graph.tensors[FirstImage(graph, head.stage)].tensor.shape));
+}
+
+}  // namespace tilth

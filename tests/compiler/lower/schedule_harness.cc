@@ -1,33 +1,13 @@
 #include "tests/compiler/lower/schedule_harness.h"
 
-#include <dlfcn.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
+#include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
 
 #include "compiler/codegen/codegen.h"
-#include "compiler/runtime/kernel_abi.h"
+#include "compiler/loaded_kernel.h"
 
 namespace tilth {
-namespace {
-
-struct Free {
-  void operator()(void* p) const { std::free(p); }
-};
-using Memory = std::unique_ptr<void, Free>;
-
-Memory Allocate(int64_t bytes) {
-  const int64_t rounded = (bytes + 127) / 64 * 64;
-  Memory memory(std::aligned_alloc(64, rounded));
-  std::memset(memory.get(), 0xff, rounded);
-  return memory;
-}
-
-}  // namespace
 
 ReferenceCase MakeCase(const std::string& text, uint64_t seed) {
   ReferenceCase c;
@@ -72,29 +52,22 @@ Status CompareOutputs(const ReferenceCase& reference, const std::vector<TensorVa
 Status RunNative(const LoopProgram& program, const Target& target, std::vector<TensorValue>* arguments) {
   TILTH_ASSIGN_OR_RETURN(std::string object, GenerateObject(program, target));
   TILTH_ASSIGN_OR_RETURN(std::string library, LinkSharedObject({object}, target));
-  const int fd = memfd_create("kernel", 0);
-  if (write(fd, library.data(), library.size()) != static_cast<ssize_t>(library.size()))
-    return absl::InternalError("short write");
-  void* handle = dlopen(StrCat("/proc/self/fd/", fd).c_str(), RTLD_NOW | RTLD_LOCAL);
-  close(fd);
-  if (!handle) return absl::InternalError(dlerror());
-  const auto* kernel = static_cast<const TilthKernel*>(dlsym(handle, TILTH_KERNEL_SYMBOL));
-  if (!kernel || kernel->magic != TILTH_KERNEL_MAGIC) return absl::InternalError("no kernel descriptor");
-  std::vector<Memory> memory;
+  TILTH_ASSIGN_OR_RETURN(auto kernel, LoadedKernel::Load(library));
+  std::vector<AlignedBytes> memory;
   std::vector<void*> buffers;
-  for (uint32_t i = 0; i < kernel->num_buffers; ++i) {
-    memory.push_back(Allocate(kernel->buffers[i].size_bytes));
+  for (uint32_t i = 0; i < kernel->abi().num_buffers; ++i) {
+    const int64_t bytes = kernel->abi().buffers[i].size_bytes;
+    memory.push_back(AllocateAligned(bytes));
     buffers.push_back(memory.back().get());
-    if (i < arguments->size()) std::memcpy(buffers[i], (*arguments)[i].bytes.data(), (*arguments)[i].bytes.size());
+    if (i < arguments->size())
+      std::memcpy(buffers[i], (*arguments)[i].bytes.data(), (*arguments)[i].bytes.size());
+    else
+      std::memset(buffers[i], 0xff, bytes);  // NaN: a schedule that reads what it never wrote shows
   }
-  for (uint32_t p = 0; p < kernel->num_phases; ++p) {
-    const TilthPhase& phase = kernel->phases[p];
-    Memory scratch = Allocate(phase.scratch_bytes);
-    for (int64_t task = 0; task < phase.num_tasks; ++task) phase.run(buffers.data(), task, scratch.get());
-  }
+  kernel->Run(TILTH_PHASE_PREPARE, buffers.data());
+  kernel->Run(TILTH_PHASE_RUN, buffers.data());
   for (size_t i = 0; i < arguments->size(); ++i)
     std::memcpy((*arguments)[i].bytes.data(), buffers[i], (*arguments)[i].bytes.size());
-  dlclose(handle);
   return absl::OkStatus();
 }
 

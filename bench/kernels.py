@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 
-from side_by_side import Peer, PeerError, geometric_mean, interleave, last_cores, print_table, ratio
+from side_by_side import Peer, PeerError, geometric_mean, interleave, last_cores, pin_to, print_table, ratio
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 
@@ -26,9 +26,10 @@ def flops(shape):
 
 
 def fma_peak_gflops(programs):
-    """What one core can do at best; None where the runner cannot tell."""
-    run = subprocess.run([programs / "tilth-runner", "peak"], capture_output=True, text=True, check=False)
-    return json.loads(run.stdout)["peak_gflops"] if run.returncode == 0 else None
+    """What one core can do at best."""
+    run = subprocess.run([programs / "fma_peak"], capture_output=True, text=True, check=True,
+                         preexec_fn=pin_to(last_cores(1)))
+    return float(run.stdout)
 
 
 def measure_shape(shape, ours, peers, options):
@@ -80,8 +81,7 @@ def print_result(result):
     print_table(["GFLOP/s, one thread", "ours", "peer", "best peer", "ratio"], rows)
     if result["geomean_ratio"] is not None:
         print("geometric mean of the ratios %.3f, smallest %.3f" % (result["geomean_ratio"], result["min_ratio"]))
-    if result["fma_peak_gflops"]:
-        print("peak of one core %.0f GFLOP/s" % result["fma_peak_gflops"])
+    print("peak of one core %.0f GFLOP/s" % result["fma_peak_gflops"])
 
 
 def main():

@@ -38,12 +38,13 @@ Status WriteFile(const std::string& path, std::string_view bytes) {
   return absl::OkStatus();
 }
 
-Status WriteFileAtomically(const std::string& path, std::string_view bytes) {
+Status WriteFileAtomically(const std::string& path, std::string_view bytes, Durability durability) {
   const std::string beside = StrCat(path, ".new.", getpid());
   UniqueFd fd(open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
   if (!fd.valid()) return ErrnoStatus(StrCat("creating ", beside));
   Status written = WriteAll(fd.get(), bytes);
-  if (written.ok() && fdatasync(fd.get()) != 0) written = ErrnoStatus("syncing");
+  const bool sync = durability == Durability::kPowerCut;
+  if (written.ok() && sync && fdatasync(fd.get()) != 0) written = ErrnoStatus("syncing");
   if (written.ok() && rename(beside.c_str(), path.c_str()) != 0) written = ErrnoStatus("renaming");
   if (!written.ok()) {
     unlink(beside.c_str());

@@ -15,9 +15,13 @@ StatusOr<std::string> ReadFile(const std::string& path);
 // Creates or truncates; not atomic, not synced.
 Status WriteFile(const std::string& path, std::string_view bytes);
 
-// A reader sees the old contents or the new, never a mixture, and after OK the new ones survive a power cut: written
-// beside the target, synced, renamed.
-Status WriteFileAtomically(const std::string& path, std::string_view bytes);
+// What survives once a write has returned OK.
+enum class Durability { kProcessDeath, kPowerCut };
+
+// A reader sees the old contents or the new, never a mixture: written beside the target, synced (for kPowerCut, which
+// takes milliseconds), renamed.
+Status WriteFileAtomically(const std::string& path, std::string_view bytes,
+                           Durability durability = Durability::kPowerCut);
 
 bool FileExists(const std::string& path);
 

@@ -38,8 +38,8 @@ void SetDeadline(grpc::ClientContext& context, int64_t timeout_ms) {
 
 class FarmClient::Impl {
  public:
-  explicit Impl(const FarmClientOptions& options)
-      : options_(options), stub_(proto::Farm::NewStub(DialTracker(options.address))) {
+  explicit Impl(const FarmClientOptions& options) : options_(options) {
+    Dial();
     if (options_.session_id.empty()) options_.session_id = UniqueId();
   }
 
@@ -56,7 +56,7 @@ class FarmClient::Impl {
     proto::CloseSessionReply reply;
     grpc::ClientContext context;
     SetDeadline(context, 1'000);
-    stub_->CloseSession(&context, request, &reply);
+    Stub()->CloseSession(&context, request, &reply);
   }
 
   StatusOr<std::string> PutBlob(std::string_view bytes) {
@@ -129,7 +129,7 @@ class FarmClient::Impl {
                       proto::CancelReply reply;
                       grpc::ClientContext context;
                       SetDeadline(context, kCallTimeoutMs);
-                      return FromGrpc(stub_->Cancel(&context, request, &reply));
+                      return FromGrpc(Stub()->Cancel(&context, request, &reply));
                     }),
                     "cancelling trials");
   }
@@ -142,6 +142,17 @@ class FarmClient::Impl {
   const FarmClientOptions& options() const { return options_; }
 
  private:
+  void Dial() {
+    auto stub = proto::Farm::NewStub(DialTracker(options_.address));
+    std::lock_guard lock(mutex_);
+    stub_ = std::move(stub);
+  }
+
+  std::shared_ptr<proto::Farm::Stub> Stub() const {
+    std::lock_guard lock(mutex_);
+    return stub_;
+  }
+
   // Calls until it is something other than a passing failure or the time is over.
   template <typename Call>
   Status Retry(int64_t timeout_ms, Call call) {
@@ -151,6 +162,7 @@ class FarmClient::Impl {
       if (!Passing(status)) return status;
       const int64_t left_ms = (deadline_ns - SystemClock().NowNs()) / 1'000'000;
       if (left_ms <= 0) return status;
+      Dial();
       std::this_thread::sleep_for(std::chrono::milliseconds(std::min(backoff_ms, left_ms)));
     }
   }
@@ -202,7 +214,7 @@ class FarmClient::Impl {
     proto::OpenSessionReply reply;
     grpc::ClientContext context;
     SetDeadline(context, kCallTimeoutMs);
-    return FromGrpc(stub_->OpenSession(&context, request, &reply));
+    return FromGrpc(Stub()->OpenSession(&context, request, &reply));
   }
 
   Status SendBlob(const std::string& hash) {
@@ -215,14 +227,14 @@ class FarmClient::Impl {
     proto::PutBlobReply reply;
     grpc::ClientContext context;
     SetDeadline(context, kCallTimeoutMs);
-    return FromGrpc(stub_->PutBlob(&context, request, &reply));
+    return FromGrpc(Stub()->PutBlob(&context, request, &reply));
   }
 
   Status SendTrials(const proto::SubmitRequest& request) {
     proto::SubmitReply reply;
     grpc::ClientContext context;
     SetDeadline(context, kCallTimeoutMs);
-    return FromGrpc(stub_->Submit(&context, request, &reply));
+    return FromGrpc(Stub()->Submit(&context, request, &reply));
   }
 
   // One WaitResults call: acknowledges what was returned last, then takes what is new.
@@ -234,7 +246,7 @@ class FarmClient::Impl {
     proto::WaitResultsReply reply;
     grpc::ClientContext context;
     SetDeadline(context, wait_ms + kCallTimeoutMs);
-    TILTH_RETURN_IF_ERROR(FromGrpc(stub_->WaitResults(&context, request, &reply)));
+    TILTH_RETURN_IF_ERROR(FromGrpc(Stub()->WaitResults(&context, request, &reply)));
     unacknowledged_.clear();
     if (!take) return absl::OkStatus();
     std::lock_guard lock(mutex_);
@@ -247,10 +259,10 @@ class FarmClient::Impl {
   }
 
   FarmClientOptions options_;
-  std::unique_ptr<proto::Farm::Stub> stub_;
   std::mutex wait_mutex_;  // one WaitResults at a time; guards unacknowledged_
   std::vector<std::string> unacknowledged_;
   mutable std::mutex mutex_;
+  std::shared_ptr<proto::Farm::Stub> stub_;  // of the newest connection; a call in flight keeps its own alive
   std::map<std::string, std::shared_ptr<const proto::Trial>> unfinished_;
   std::map<std::string, std::string> blobs_;
 };

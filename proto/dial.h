@@ -8,8 +8,8 @@
 
 namespace tilth {
 
-// A channel that reconnects quickly (a tracker restarts within a second) and notices a peer that has vanished without a
-// word. Nothing is sent before the first call.
+// A channel that notices a peer that has vanished without a word. Nothing is sent before the first call. After a failed
+// call dial anew: a channel goes on failing for seconds after its peer is back, a fresh one connects at once.
 std::shared_ptr<grpc::Channel> DialTracker(const std::string& address);
 
 }  // namespace tilth

@@ -26,6 +26,7 @@ namespace {
 
 constexpr int64_t kBlobCacheBytes = int64_t{512} << 20;
 constexpr std::chrono::milliseconds kFirstBackoff{50}, kLongestBackoff{1'000};
+constexpr int64_t kGoodConnectionNs = 5'000'000'000;
 // One trial runs; one waits beside it, so that the device need not wait for the network.
 constexpr int kSlots = 2;
 
@@ -104,9 +105,10 @@ class Agent::Impl {
       std::unique_lock lock(mutex_);
       if (stopping_) return absl::OkStatus();
       if (RefusedForGood(ended)) return Annotate(ended, StrCat("the tracker at ", options_.tracker, " refuses this agent"));
-      LogWarning("no connection to the tracker at ", options_.tracker, ": ", ToStd(ended.message()));
       // A connection that lasted was a good one: begin anew.
-      if (SystemClock().NowNs() - begin_ns > 5'000'000'000) backoff = kFirstBackoff;
+      if (SystemClock().NowNs() - begin_ns > kGoodConnectionNs) backoff = kFirstBackoff;
+      const std::string line = StrCat("no connection to the tracker at ", options_.tracker, ": ", ToStd(ended.message()));
+      LogLine(backoff == kFirstBackoff ? LogLevel::kWarning : LogLevel::kInfo, line);
       wake_.wait_for(lock, backoff, [this] { return stopping_; });
       backoff = std::min(2 * backoff, kLongestBackoff);
     }

@@ -25,7 +25,9 @@ StatusOr<std::unique_ptr<ResultSpool>> ResultSpool::Open(const std::string& dire
 
 Status ResultSpool::Add(const proto::TrialFinished& finished) {
   std::lock_guard lock(mutex_);
-  return WriteFileAtomically(StrCat(directory_, "/", FileName(finished.lease())), finished.SerializeAsString());
+  // After a power cut the lease expires and another device measures; waiting for the disk would cost every trial.
+  return WriteFileAtomically(StrCat(directory_, "/", FileName(finished.lease())), finished.SerializeAsString(),
+                             Durability::kProcessDeath);
 }
 
 void ResultSpool::Remove(const proto::Lease& lease) {

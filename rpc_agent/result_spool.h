@@ -21,7 +21,7 @@ class ResultSpool {
   // Files of an earlier process are taken over; damaged ones are removed.
   static StatusOr<std::unique_ptr<ResultSpool>> Open(const std::string& directory);
 
-  // Durable when it returns OK.
+  // Survives the death of this process when it returns OK.
   Status Add(const proto::TrialFinished& finished);
   void Remove(const proto::Lease& lease);
   // In the order of fencing tokens, which is the order in which the tracker gave them out.

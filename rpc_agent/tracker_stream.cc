@@ -21,7 +21,7 @@ constexpr std::chrono::seconds kBlobTimeout{30};
 
 class TrackerStream::Impl {
  public:
-  explicit Impl(const std::string& address) : stub_(proto::Agents::NewStub(DialTracker(address))) {}
+  explicit Impl(const std::string& address) : address_(address), stub_(Dial()) {}
 
   Status Converse(const proto::AgentHello& hello, const std::function<void(const proto::TrackerMessage&)>& on_message,
                   const std::function<std::vector<proto::Lease>()>& holding) {
@@ -30,8 +30,9 @@ class TrackerStream::Impl {
       std::lock_guard lock(mutex_);
       if (stopped_) return absl::CancelledError("stopped");
       context_ = &context;
+      stub_ = Dial();
     }
-    auto stream = stub_->Attach(&context);
+    auto stream = Stub()->Attach(&context);
     proto::AgentMessage first;
     *first.mutable_hello() = hello;
     stream->Write(first);
@@ -71,7 +72,7 @@ class TrackerStream::Impl {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + kBlobTimeout);
     context.set_wait_for_ready(true);
-    TILTH_RETURN_IF_ERROR(FromGrpc(stub_->GetBlob(&context, request, &reply)), "fetching a baseline");
+    TILTH_RETURN_IF_ERROR(FromGrpc(Stub()->GetBlob(&context, request, &reply)), "fetching a baseline");
     return std::move(*reply.mutable_data());
   }
 
@@ -82,6 +83,13 @@ class TrackerStream::Impl {
   }
 
  private:
+  std::shared_ptr<proto::Agents::Stub> Dial() const { return proto::Agents::NewStub(DialTracker(address_)); }
+
+  std::shared_ptr<proto::Agents::Stub> Stub() {
+    std::lock_guard lock(mutex_);
+    return stub_;
+  }
+
   void Beat(int every_ms, const std::function<std::vector<proto::Lease>()>& holding) {
     const std::chrono::milliseconds interval(every_ms > 0 ? every_ms : kDefaultHeartbeatMs);
     std::unique_lock lock(mutex_);
@@ -95,8 +103,9 @@ class TrackerStream::Impl {
     }
   }
 
-  const std::unique_ptr<proto::Agents::Stub> stub_;
+  const std::string address_;
   std::mutex mutex_;
+  std::shared_ptr<proto::Agents::Stub> stub_;  // of the present connection; a call in flight keeps its own alive
   std::condition_variable wake_;
   bool stopped_ = false;
   grpc::ClientContext* context_ = nullptr;                                                      // while conversing

@@ -12,7 +12,7 @@ namespace tilth::runner {
 
 int PeakMode(const std::string& request) {
   constexpr int64_t kDurationNs = 100'000'000;
-  PinToCore(request.empty() ? -1 : std::atoi(request.c_str()));
+  ClaimCore(request.empty() ? -1 : std::atoi(request.c_str()));
   PeakReply reply;
   reply.gflops = MeasureFmaGflops(kDurationNs);
   reply.bandwidth_gbps = MeasureTriadGbps();

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <stddef.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include <vector>
@@ -54,7 +55,9 @@ bool EnterSandbox() {
   return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
-void PinToCore(int core) {
+void ClaimCore(int core) {
+  constexpr int kPriority = -15;
+  setpriority(PRIO_PROCESS, 0, kPriority);
   if (core < 0 || core >= CPU_SETSIZE) return;
   cpu_set_t set;
   CPU_ZERO(&set);

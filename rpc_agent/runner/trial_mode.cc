@@ -78,7 +78,7 @@ KernelReply RunTrial(const KernelRequest& request) {
   std::string error;
   ExpectedOutputs expected;
   if (!expected.Open(request.expected_path, &error)) return Fail("infrastructure", error);
-  PinToCore(request.core);
+  ClaimCore(request.core);
   EnterSandbox();
 
   ReportStage("load");

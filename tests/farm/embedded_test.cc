@@ -179,10 +179,10 @@ TEST_F(EmbeddedFarmTest, KilledAgentIsRestartedAndItsTrialMeasuredAgain) {
 
 TEST_F(EmbeddedFarmTest, KilledTrackerLosesAndDoublesNothing) {
   std::vector<Trial> trials;
-  for (int i = 0; i < 60; ++i) trials.push_back(MakeTrial(StrCat("t", i), baseline_, baseline_hash_));
+  for (int i = 0; i < 150; ++i) trials.push_back(MakeTrial(StrCat("t", i), baseline_, baseline_hash_));
   ASSERT_TRUE(client_->Submit(trials).ok());
   std::map<std::string, MeasureResult> results;
-  for (int kills = 0; kills < 3; ++kills) {
+  for (int kills = 0; kills < 3 && results.size() < trials.size(); ++kills) {
     auto some = client_->WaitResults(60'000);
     ASSERT_TRUE(some.ok()) << some.status();
     for (MeasureResult& result : *some) EXPECT_TRUE(results.emplace(result.trial_id, result).second);

@@ -1,0 +1,168 @@
+// The wire over loopback: versions, refusals, absence, and agents that are started by hand and killed.
+#include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include "base/files.h"
+#include "base/subprocess.h"
+#include "farm/client.h"
+#include "farm/memory_store.h"
+#include "farm/tracker_server.h"
+#include "proto/dial.h"
+#include "proto/farm.grpc.pb.h"
+#include "rpc_agent/test_kernels.h"
+
+namespace tilth {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class ProtocolTest : public ::testing::Test {
+ protected:
+  void Serve(const TrackerOptions& options) {
+    auto server = TrackerServer::Start("127.0.0.1:0", options, store_);
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = std::move(*server);
+    auto dir = TempDir::Create();
+    ASSERT_TRUE(dir.ok());
+    dir_.emplace(std::move(*dir));
+  }
+
+  std::string Address() const { return StrCat("127.0.0.1:", server_->port()); }
+
+  SubprocessOptions AgentProcess(const std::string& name) {
+    return {.argv = {StrCat(TILTH_BINARY_DIR, "/bin/tilth-agent"), "--tracker", Address(), "--device-class", "c",
+                     "--work-dir", dir_->File(name)},
+            .stderr_to = ChildStream::kCapture};
+  }
+
+  MemoryStore store_;
+  std::unique_ptr<TrackerServer> server_;
+  std::optional<TempDir> dir_;
+};
+
+TEST_F(ProtocolTest, ATrackerThatIsNotThereIsUnavailableWithItsAddress) {
+  const Status status =
+      FarmClient::Connect({.address = "127.0.0.1:1", .device_class = "c", .connect_timeout_ms = 200}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("127.0.0.1:1"));
+  EXPECT_EQ(ListDevices("127.0.0.1:1", "", 200).status().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(ProtocolTest, ATrackerThatGoesAwayIsUnavailableAfterTheTimeout) {
+  Serve({});
+  auto client = FarmClient::Connect({.address = Address(), .device_class = "c", .reconnect_timeout_ms = 300});
+  ASSERT_TRUE(client.ok()) << client.status();
+  server_.reset();
+  EXPECT_EQ((*client)->WaitResults(60'000).status().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(ProtocolTest, AClientOfAnotherVersionIsRefusedWithBothNamed) {
+  Serve({});
+  auto stub = proto::Farm::NewStub(DialTracker(Address()));
+  proto::OpenSessionRequest request;
+  request.set_protocol_version(77);
+  request.set_session_id("s");
+  proto::OpenSessionReply reply;
+  grpc::ClientContext context;
+  const grpc::Status status = stub->OpenSession(&context, request, &reply);
+  EXPECT_EQ(status.error_code(), grpc::FAILED_PRECONDITION);
+  EXPECT_THAT(status.error_message(), AllOf(HasSubstr("version 77"), HasSubstr(StrCat("version ", kProtocolVersion))));
+}
+
+TEST_F(ProtocolTest, AnAgentOfAnotherVersionIsRefusedWithBothNamed) {
+  Serve({});
+  auto stub = proto::Agents::NewStub(DialTracker(Address()));
+  grpc::ClientContext context;
+  auto stream = stub->Attach(&context);
+  proto::AgentMessage message;
+  message.mutable_hello()->set_protocol_version(77);
+  message.mutable_hello()->set_agent_id("x");
+  stream->Write(message);
+  proto::TrackerMessage answer;
+  EXPECT_FALSE(stream->Read(&answer));
+  const grpc::Status status = stream->Finish();
+  EXPECT_EQ(status.error_code(), grpc::FAILED_PRECONDITION);
+  EXPECT_THAT(status.error_message(), AllOf(HasSubstr("version 77"), HasSubstr(StrCat("version ", kProtocolVersion))));
+}
+
+TEST_F(ProtocolTest, AnAgentThatDoesNotSayHelloIsRefused) {
+  Serve({});
+  auto stub = proto::Agents::NewStub(DialTracker(Address()));
+  grpc::ClientContext context;
+  auto stream = stub->Attach(&context);
+  proto::AgentMessage message;
+  message.mutable_heartbeat();
+  stream->Write(message);
+  proto::TrackerMessage answer;
+  EXPECT_FALSE(stream->Read(&answer));
+  EXPECT_EQ(stream->Finish().error_code(), grpc::INVALID_ARGUMENT);
+}
+
+TEST_F(ProtocolTest, AnAgentWithoutTheTokenEndsAndSaysWhy) {
+  Serve({.enrolment_token = "secret"});
+  auto output = RunSubprocess(AgentProcess("x"), "", 60'000);
+  ASSERT_TRUE(output.ok());
+  EXPECT_EQ(output->exit.code, 1);
+  EXPECT_THAT(output->stderr_text, HasSubstr("start the agent with --token"));
+}
+
+TEST_F(ProtocolTest, ASecondAgentInTheSameDirectoryEndsAndSaysWhy) {
+  Serve({});
+  auto first = Subprocess::Start(AgentProcess("x"));
+  ASSERT_TRUE(first.ok());
+  auto client = FarmClient::Connect({.address = Address(), .device_class = "c"});
+  ASSERT_TRUE((*client)->WaitDevice(60'000).ok());
+  auto output = RunSubprocess(AgentProcess("x"), "", 60'000);
+  ASSERT_TRUE(output.ok());
+  EXPECT_EQ(output->exit.code, 1);
+  EXPECT_THAT(output->stderr_text, HasSubstr("--work-dir"));
+}
+
+TEST_F(ProtocolTest, WaitingForADeviceOfAnUnknownClassNamesThoseThatAreThere) {
+  Serve({});
+  auto agent = Subprocess::Start(AgentProcess("x"));
+  ASSERT_TRUE(agent.ok());
+  auto present = FarmClient::Connect({.address = Address(), .device_class = "c"});
+  ASSERT_TRUE((*present)->WaitDevice(60'000).ok());
+  auto absent = FarmClient::Connect({.address = Address(), .device_class = "moon"});
+  const Status status = (*absent)->WaitDevice(0).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("'moon'"), HasSubstr("attached classes: c")));
+}
+
+TEST_F(ProtocolTest, TheTrialOfAKilledAgentGoesToAnotherOne) {
+  Serve({.lease_ms = 500});
+  auto client = FarmClient::Connect({.address = Address(), .device_class = "c"});
+  ASSERT_TRUE(client.ok()) << client.status();
+  auto baseline = Compile({});
+  auto slow = Compile({.run_body = "usleep(200000); for (int i = 0; i < N; ++i) y[i] = 2 * x[i] + w[i % 10];"});
+  ASSERT_TRUE(baseline.ok() && slow.ok());
+  const std::string hash = *(*client)->PutBlob(*baseline);
+  auto first = Subprocess::Start(AgentProcess("first"));
+  ASSERT_TRUE(first.ok());
+  ASSERT_TRUE((*client)->WaitDevice(60'000).ok());
+  ASSERT_TRUE((*client)->Submit({MakeTrial("t", *slow, hash)}).ok());
+  ASSERT_TRUE((*client)->WaitResults(300)->empty());
+  (*first)->Kill(SIGKILL);
+  auto second = Subprocess::Start(AgentProcess("second"));
+  ASSERT_TRUE(second.ok());
+  auto results = (*client)->WaitResults(60'000);
+  ASSERT_TRUE(results.ok()) << results.status();
+  ASSERT_EQ(results->size(), 1u);
+  EXPECT_TRUE(results->at(0).Measured()) << results->at(0).status << results->at(0).detail;
+  EXPECT_EQ(results->at(0).attempts, 2);
+}
+
+TEST_F(ProtocolTest, AnAddressThatIsTakenIsUnavailable) {
+  Serve({});
+  MemoryStore other;
+  const Status status = TrackerServer::Start(Address(), {}, other).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(status.message()), HasSubstr(Address()));
+}
+
+}  // namespace
+}  // namespace tilth

@@ -46,6 +46,9 @@ class CheckIncludes(unittest.TestCase):
         through = ("compiler/codegen/math.h", '"compiler/codegen/emit.h"')
         self.assertEqual(findings(heavy, through, ("compiler/codegen/a.cc", '"compiler/codegen/math.h"')), "")
         self.assertIn("internal to its folder", findings(heavy, through, ("tuner/a.cc", '"compiler/codegen/math.h"')))
+        dial = ("proto/dial.h", "<grpcpp/channel.h>")
+        self.assertEqual(findings(dial, ("farm/a.cc", '"proto/dial.h"')), "")
+        self.assertIn("brings grpcpp/", findings(dial, ("tuner/a.cc", '"proto/dial.h"')))
         self.assertEqual(findings(("db/a.cc", '"nlohmann/json.hpp"')), "")
 
 

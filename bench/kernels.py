@@ -96,8 +96,7 @@ def main():
         peers.append(Peer("OpenBLAS", [str(programs / "openblas_peer")], last_cores(1)))
         if not options.peers_only:
             # Tuning may use every core; the server pins what it times to the last one, as the peers are.
-            ours = Peer("tilth", [str(programs / "tilth"), "bench", "kernel-server", "--log", options.log, "--trials",
-                                  str(options.trials)])
+            ours = Peer("tilth", [str(programs / "tilth_peer"), options.log, str(options.trials)])
         rows = []
         for shape in shapes:
             print("measuring %s" % shape["name"], file=sys.stderr)

@@ -47,7 +47,9 @@ Kernel PrepareMatmul(const Shape& shape) {
   const Dims a = {shape.m, shape.k}, b = {shape.k, shape.n}, c = {shape.m, shape.n};
   const auto row_major = memory::format_tag::ab;
   const dnnl::matmul::primitive_desc primitive(
-      dnnl::matmul::desc({a, kF32, row_major}, {b, kF32, memory::format_tag::any}, {c, kF32, row_major}), at->engine);
+      dnnl::matmul::desc({a, kF32, row_major}, {b, kF32, shape.weights ? memory::format_tag::any : row_major},
+                         {c, kF32, row_major}),
+      at->engine);
   return KernelOf(at, dnnl::matmul(primitive),
                   {{DNNL_ARG_SRC, RandomMemory(*at, primitive.src_desc(), a, row_major)},
                    {DNNL_ARG_WEIGHTS, RandomMemory(*at, primitive.weights_desc(), b, row_major)},

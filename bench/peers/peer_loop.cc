@@ -29,6 +29,7 @@ double TimeNs(const Kernel& kernel, int64_t executions) {
 Shape ShapeFromJson(const json& request) {
   Shape shape;
   shape.kind = request.value("kind", "");
+  shape.weights = request.value("weights", true);
   const std::pair<const char*, int64_t*> members[] = {
       {"m", &shape.m},   {"k", &shape.k},           {"n", &shape.n},     {"h", &shape.h},
       {"w", &shape.w},   {"c", &shape.c},           {"o", &shape.o},     {"kh", &shape.kh},

@@ -1,7 +1,7 @@
 // The loop that every kernel peer runs, so that a driver can keep several processes alive and time them in turn.
 //
 // Lines on stdin, one answer line on stdout each, JSON both ways:
-//   {"kind":"matmul","m":…,"k":…,"n":…} or {"kind":"conv2d","n":…,"h":…,"w":…,"c":…,"o":…,"kh":…,"kw":…,"stride":…,
+//   {"kind":"matmul","m":…,"k":…,"n":…,"weights":true} or {"kind":"conv2d","n":…,"h":…,"w":…,"c":…,"o":…,"kh":…,"kw":…,"stride":…,
 //   "pad":…,"groups":…}
 //                 prepares that kernel: {"ready":true,"peer":"oneDNN 2.6.3"} or {"ready":false,"reason":"…"}
 //   run N         takes N samples, in nanoseconds for one execution: [812345.0,…]
@@ -22,6 +22,7 @@ namespace tilth::bench {
 struct Shape {
   std::string kind;
   int64_t m = 0, k = 0, n = 1;
+  bool weights = true;  // matmul: the right operand is known beforehand
   int64_t h = 0, w = 0, c = 0, o = 0, kh = 1, kw = 1, stride = 1, pad = 0, groups = 1;
 };
 

@@ -1,5 +1,6 @@
 // The `tilth` program: declares the subcommands, parses the command line and returns the exit code of the one chosen.
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -62,6 +63,8 @@ std::string ParsedCommand(const CLI::App& app) {
 }
 
 int Main(int argc, char** argv) {
+  // A file that reaches the limit of its size is then an error of the write, which can be reported.
+  std::signal(SIGXFSZ, SIG_IGN);
   CLI::App app(kDescription, "tilth");
   app.set_version_flag("--version", StrCat("tilth ", kVersion));
   app.require_subcommand(1);

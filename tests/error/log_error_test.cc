@@ -64,6 +64,25 @@ TEST_F(LogErrorTest, WriterHoldsTheLog) {
   EXPECT_THAT(ErrorOf({"log", "merge", Path(), Path("other.db")}), HasSubstr("another process is writing to it"));
 }
 
+TEST_F(LogErrorTest, FullDiskKeepsTheLogSound) {
+  {
+    auto log = OpenFilledLog("big.db");
+    for (int i = 0; i < 300; ++i) ASSERT_TRUE(log->Append(Record(StrCat("t", i), 100)).ok());
+  }
+  OpenFilledLog();
+  const ProgramResult result = RunTilth({"log", "merge", Path(), Path("big.db")}, {.file_size_bytes = 64 * 1024});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr("the disk is full"));
+  const ProgramResult verified = RunTilth({"log", "verify", Path()});
+  EXPECT_EQ(verified.exit_code, 0);
+  EXPECT_THAT(verified.out, HasSubstr("sound, 0 records"));
+}
+
+TEST_F(LogErrorTest, ExportToAFullDisk) {
+  OpenFilledLog();
+  EXPECT_THAT(ErrorOf({"log", "export", Path(), "-o", "/dev/full"}), HasSubstr("is the disk full?"));
+}
+
 TEST_F(LogErrorTest, UnknownWorkload) {
   OpenFilledLog();
   EXPECT_THAT(ErrorOf({"log", "explain", Path(), "--workload", "nope"}), HasSubstr("'nope'"));

@@ -3,12 +3,11 @@
 
 #include <gtest/gtest.h>
 
-#include "base/subprocess.h"
-
 namespace tilth {
 
-ProgramResult RunTilth(const std::vector<std::string>& arguments) {
+ProgramResult RunTilth(const std::vector<std::string>& arguments, const ResourceLimits& limits) {
   SubprocessOptions options;
+  options.limits = limits;
   options.argv = {TILTH_BINARY_DIR "/bin/tilth"};
   options.argv.insert(options.argv.end(), arguments.begin(), arguments.end());
   options.stdout_to = ChildStream::kCapture;

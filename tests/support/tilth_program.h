@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "base/subprocess.h"
+
 namespace tilth {
 
 struct ProgramResult {
@@ -13,6 +15,6 @@ struct ProgramResult {
 };
 
 // The program is the one of this build: TILTH_BINARY_DIR/bin/tilth. A test that uses this depends on the target tilth.
-ProgramResult RunTilth(const std::vector<std::string>& arguments);
+ProgramResult RunTilth(const std::vector<std::string>& arguments, const ResourceLimits& limits = {});
 
 }  // namespace tilth

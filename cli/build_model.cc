@@ -22,8 +22,7 @@ StatusOr<std::vector<KernelChoice>> ChooseKernels(const LoadedModel& model, cons
   for (size_t i = 0; i < spaces.size(); ++i) {
     const Workload& workload = spaces[i]->workload();
     KernelChoice& choice = choices.emplace_back();
-    TILTH_ASSIGN_OR_RETURN(choice.program,
-                           Lower(workload, spaces[i]->Resolve(selections[i].candidate), model.target),
+    TILTH_ASSIGN_OR_RETURN(choice.program, Lower(workload, spaces[i]->Resolve(selections[i].candidate)),
                            "lowering kernel ", workload.name);
     choice.decisions = selections[i].decisions;
     choice.tuned = selections[i].tuned;

@@ -19,11 +19,11 @@ AlignedBytes AllocateAligned(int64_t bytes) {
 }
 
 StatusOr<std::unique_ptr<LoadedKernel>> LoadedKernel::Load(std::string_view shared_object) {
-  const UniqueFd file(memfd_create("tilth-kernel", MFD_CLOEXEC));
-  if (!file.valid()) return ErrnoStatus("memfd_create");
-  TILTH_RETURN_IF_ERROR(WriteAll(file.get(), shared_object), "writing a shared object to memory");
   std::unique_ptr<LoadedKernel> loaded(new LoadedKernel);
-  loaded->handle_ = dlopen(StrCat("/proc/self/fd/", file.get()).c_str(), RTLD_NOW | RTLD_LOCAL);
+  loaded->file_ = UniqueFd(memfd_create("tilth-kernel", MFD_CLOEXEC));
+  if (!loaded->file_.valid()) return ErrnoStatus("memfd_create");
+  TILTH_RETURN_IF_ERROR(WriteAll(loaded->file_.get(), shared_object), "writing a shared object to memory");
+  loaded->handle_ = dlopen(StrCat("/proc/self/fd/", loaded->file_.get()).c_str(), RTLD_NOW | RTLD_LOCAL);
   if (loaded->handle_ == nullptr) return absl::InvalidArgumentError(StrCat("loading a kernel: ", dlerror()));
   loaded->kernel_ = static_cast<const TilthKernel*>(dlsym(loaded->handle_, TILTH_KERNEL_SYMBOL));
   if (loaded->kernel_ == nullptr || loaded->kernel_->magic != TILTH_KERNEL_MAGIC)

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string_view>
 
+#include "base/posix.h"
 #include "base/status.h"
 #include "compiler/runtime/kernel_abi.h"
 
@@ -37,6 +38,8 @@ class LoadedKernel {
 
  private:
   LoadedKernel() = default;
+  // Open as long as the library: dlopen knows libraries by path, and another file would get this one's.
+  UniqueFd file_;
   void* handle_ = nullptr;
   const TilthKernel* kernel_ = nullptr;
   AlignedBytes scratch_;

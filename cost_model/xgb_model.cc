@@ -1,0 +1,171 @@
+// Handles of XGBoost's C API, wrapped; every failure becomes a Status with XGBoost's own message.
+#include "cost_model/xgb_model.h"
+
+#include <algorithm>
+#include <limits>
+#include <map>
+
+#include "absl/strings/str_format.h"
+#include "cost_model/features.h"
+#include "nlohmann/json.hpp"
+#include "xgboost/c_api.h"
+
+namespace tilth {
+namespace {
+
+Status ToStatus(int code, std::string_view doing) {
+  if (code == 0) return absl::OkStatus();
+  // Its messages carry a stack trace; the first line says what happened.
+  std::string_view message = XGBGetLastError();
+  return absl::InternalError(StrCat("XGBoost, ", doing, ": ", message.substr(0, message.find('\n'))));
+}
+
+struct MatrixDeleter {
+  using pointer = DMatrixHandle;
+  void operator()(DMatrixHandle handle) const { XGDMatrixFree(handle); }
+};
+struct BoosterDeleter {
+  using pointer = BoosterHandle;
+  void operator()(BoosterHandle handle) const { XGBoosterFree(handle); }
+};
+using Matrix = std::unique_ptr<void, MatrixDeleter>;
+using Booster = std::unique_ptr<void, BoosterDeleter>;
+
+StatusOr<Booster> MakeBooster(const DMatrixHandle* matrices, int count) {
+  BoosterHandle handle = nullptr;
+  TILTH_RETURN_IF_ERROR(ToStatus(XGBoosterCreate(matrices, static_cast<bst_ulong>(count), &handle), "creating a model"));
+  Booster booster(handle);
+  TILTH_RETURN_IF_ERROR(ToStatus(XGBoosterSetParam(handle, "nthread", "1"), "setting nthread"));
+  return booster;
+}
+
+StatusOr<Matrix> MakeMatrix(const FeatureMatrix& features) {
+  DMatrixHandle handle = nullptr;
+  TILTH_RETURN_IF_ERROR(ToStatus(XGDMatrixCreateFromMat(features.values.data(), static_cast<bst_ulong>(features.rows()),
+                                                        static_cast<bst_ulong>(features.columns),
+                                                        std::numeric_limits<float>::quiet_NaN(), &handle),
+                                 "reading features"));
+  return Matrix(handle);
+}
+
+// best / median within each group; failures are as bad as infinitely slow.
+std::vector<float> Labels(const TrainingSet& data) {
+  std::map<int, double> best;
+  for (int i = 0; i < data.rows(); ++i) {
+    const double time = data.median_ns[static_cast<size_t>(i)];
+    if (time <= 0) continue;
+    auto [entry, is_new] = best.try_emplace(data.group[static_cast<size_t>(i)], time);
+    if (!is_new) entry->second = std::min(entry->second, time);
+  }
+  std::vector<float> labels;
+  labels.reserve(data.median_ns.size());
+  for (int i = 0; i < data.rows(); ++i) {
+    const double time = data.median_ns[static_cast<size_t>(i)];
+    labels.push_back(time > 0 ? static_cast<float>(best[data.group[static_cast<size_t>(i)]] / time) : 0.0f);
+  }
+  return labels;
+}
+
+}  // namespace
+
+struct XgbModel::Impl {
+  XgbOptions options;
+  Booster booster;
+};
+
+XgbModel::XgbModel(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+XgbModel::~XgbModel() = default;
+
+StatusOr<std::unique_ptr<XgbModel>> XgbModel::Create(const XgbOptions& options) {
+  TILTH_RETURN_IF_ERROR(ToStatus(XGBSetGlobalConfig(R"({"verbosity":0})"), "silencing its log"));
+  auto impl = std::make_unique<Impl>();
+  impl->options = options;
+  return std::unique_ptr<XgbModel>(new XgbModel(std::move(impl)));
+}
+
+Status XgbModel::Update(const TrainingSet& data) {
+  const auto rows = static_cast<size_t>(data.rows());
+  if (rows == 0 || data.median_ns.size() != rows || data.group.size() != rows) {
+    return absl::InvalidArgumentError(StrCat("training set with ", rows, " rows, ", data.median_ns.size(),
+                                                   " times and ", data.group.size(), " groups"));
+  }
+  TILTH_ASSIGN_OR_RETURN(const Matrix matrix, MakeMatrix(data.features));
+  const std::vector<float> labels = Labels(data);
+  TILTH_RETURN_IF_ERROR(ToStatus(
+      XGDMatrixSetFloatInfo(matrix.get(), "label", labels.data(), static_cast<bst_ulong>(labels.size())), "labels"));
+
+  const DMatrixHandle handles[] = {matrix.get()};
+  TILTH_ASSIGN_OR_RETURN(Booster booster, MakeBooster(handles, 1));
+  const XgbOptions& options = impl_->options;
+  const std::pair<const char*, std::string> parameters[] = {
+      {"objective", "reg:squarederror"},
+      {"tree_method", "hist"},
+      {"max_depth", StrCat(options.depth)},
+      {"eta", absl::StrFormat("%g", options.eta)},
+      {"subsample", absl::StrFormat("%g", options.subsample)},
+      {"seed", StrCat(options.seed)},
+  };
+  for (const auto& [key, value] : parameters) {
+    TILTH_RETURN_IF_ERROR(ToStatus(XGBoosterSetParam(booster.get(), key, value.c_str()), "setting a parameter"));
+  }
+  for (int round = 0; round < options.rounds; ++round) {
+    TILTH_RETURN_IF_ERROR(ToStatus(XGBoosterUpdateOneIter(booster.get(), round, matrix.get()), "training"));
+  }
+  impl_->booster = std::move(booster);
+  return absl::OkStatus();
+}
+
+StatusOr<std::vector<float>> XgbModel::Predict(const FeatureMatrix& features) const {
+  if (impl_->booster == nullptr) return absl::FailedPreconditionError("the learned cost model has no data yet");
+  if (features.rows() == 0) return std::vector<float>();
+  bst_ulong expected = 0;
+  TILTH_RETURN_IF_ERROR(ToStatus(XGBoosterGetNumFeature(impl_->booster.get(), &expected), "asking for its features"));
+  if (expected != static_cast<bst_ulong>(features.columns)) {
+    return absl::InvalidArgumentError(StrCat("rows of ", features.columns, " features, but the model learned from ",
+                                                   expected));
+  }
+  TILTH_ASSIGN_OR_RETURN(const Matrix matrix, MakeMatrix(features));
+  constexpr char kConfig[] =
+      R"({"type":0,"training":false,"iteration_begin":0,"iteration_end":0,"strict_shape":false})";
+  const bst_ulong* shape = nullptr;
+  bst_ulong rank = 0;
+  const float* scores = nullptr;
+  TILTH_RETURN_IF_ERROR(
+      ToStatus(XGBoosterPredictFromDMatrix(impl_->booster.get(), matrix.get(), kConfig, &shape, &rank, &scores),
+               "predicting"));
+  return std::vector<float>(scores, scores + features.rows());
+}
+
+StatusOr<std::string> XgbModel::ToJson() const {
+  if (impl_->booster == nullptr) return absl::FailedPreconditionError("the learned cost model has no data yet");
+  bst_ulong size = 0;
+  const char* bytes = nullptr;
+  TILTH_RETURN_IF_ERROR(
+      ToStatus(XGBoosterSaveModelToBuffer(impl_->booster.get(), R"({"format":"json"})", &size, &bytes), "saving"));
+  const nlohmann::json document = {{"feature_version", kFeatureVersion},
+                                   {"model", nlohmann::json::parse(bytes, bytes + size)}};
+  return document.dump();
+}
+
+StatusOr<std::unique_ptr<XgbModel>> XgbModel::FromJson(std::string_view json) {
+  const auto document = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
+  const bool complete = document.is_object() && document.contains("feature_version") && document.contains("model") &&
+                        document["feature_version"].is_number_integer();
+  if (!complete) return absl::InvalidArgumentError("not a cost model: expected a JSON object with feature_version and model");
+  if (const auto version = document["feature_version"].get<int>(); version != kFeatureVersion) {
+    return absl::InvalidArgumentError(StrCat("cost model of feature version ", version, "; this program has version ",
+                                                   kFeatureVersion, ": train a new one"));
+  }
+  TILTH_ASSIGN_OR_RETURN(auto model, Create());
+  TILTH_ASSIGN_OR_RETURN(Booster booster, MakeBooster(nullptr, 0));
+  const std::string text = document["model"].dump();
+  if (Status status = ToStatus(XGBoosterLoadModelFromBuffer(booster.get(), text.data(), static_cast<bst_ulong>(text.size())),
+                               "loading");
+      !status.ok()) {
+    return absl::InvalidArgumentError(status.message());
+  }
+  model->impl_->booster = std::move(booster);
+  return model;
+}
+
+}  // namespace tilth

@@ -1,0 +1,43 @@
+// The learned cost model: gradient-boosted trees by XGBoost's C API (its only home in Tilth).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "cost_model/cost_model.h"
+
+namespace tilth {
+
+struct XgbOptions {
+  int rounds = 150;
+  int depth = 6;
+  double eta = 0.1;
+  double subsample = 0.8;
+  int seed = 1;
+};
+
+// Regression on best_ns / median_ns within each group (1 for the best, 0 for failures), squared error, histogram trees, one
+// thread: the same data and options give the same model.
+class XgbModel : public CostModel {
+ public:
+  static StatusOr<std::unique_ptr<XgbModel>> Create(const XgbOptions& options = {});
+
+  // A model written by ToJson. INVALID_ARGUMENT for anything else, or for a model of other features.
+  static StatusOr<std::unique_ptr<XgbModel>> FromJson(std::string_view json);
+  // FAILED_PRECONDITION before the first Update.
+  StatusOr<std::string> ToJson() const;
+
+  ~XgbModel() override;
+  std::string name() const override { return "xgboost"; }
+  Status Update(const TrainingSet& data) override;
+  // FAILED_PRECONDITION before the first Update.
+  StatusOr<std::vector<float>> Predict(const FeatureMatrix& features) const override;
+
+ private:
+  struct Impl;
+  explicit XgbModel(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tilth

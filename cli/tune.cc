@@ -1,0 +1,110 @@
+// `tilth tune`: measures candidates of every kernel of a model and keeps the results in a tuning log.
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+
+#include "CLI/App.hpp"
+#include "CLI/Config.hpp"
+#include "CLI/Formatter.hpp"
+#include "absl/strings/str_join.h"
+#include "absl/time/time.h"
+#include "base/hash.h"
+#include "cli/commands.h"
+#include "cli/model_arguments.h"
+#include "tuner/session.h"
+
+namespace tilth {
+namespace {
+
+struct Arguments {
+  ModelArguments model;
+  TuneOptions tune;
+  std::string time_budget;
+  bool json = false;
+};
+
+std::atomic<bool> stop_requested = false;
+static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may only touch lock-free atomics");
+
+// The second signal ends the process the hard way.
+void RequestStop(int signal) {
+  stop_requested.store(true);
+  std::signal(signal, SIG_DFL);
+}
+
+Status ParseTimeBudget(const std::string& text, double* seconds) {
+  if (text.empty()) return absl::OkStatus();
+  absl::Duration duration;
+  if (!absl::ParseDuration(text, &duration) || duration <= absl::ZeroDuration()) {
+    return absl::InvalidArgumentError(StrCat("--time-budget ", text, ": give a positive duration, as in 90s, 10m or 1h30m"));
+  }
+  *seconds = absl::ToDoubleSeconds(duration);
+  return absl::OkStatus();
+}
+
+StatusOr<int> RunTune(Arguments& arguments) {
+  TuneOptions& options = arguments.tune;
+  TILTH_ASSIGN_OR_RETURN(LoadedModel model, LoadModel(arguments.model));
+  options.target = model.target;
+  options.model_name = arguments.model.model;
+  // The extents of dynamic dimensions are a part of what the model computes.
+  options.model_hash = arguments.model.dimensions.empty()
+                           ? model.model_hash
+                           : ContentHash(StrCat(model.model_hash, absl::StrJoin(arguments.model.dimensions, "\n")));
+
+  std::signal(SIGINT, RequestStop);
+  std::signal(SIGTERM, RequestStop);
+  TuneSummary summary;
+  {
+    Progress progress(stderr, isatty(STDERR_FILENO) != 0);
+    TILTH_ASSIGN_OR_RETURN(summary, Tune(model.partition, options, &progress, &stop_requested));
+  }
+  (arguments.json ? std::cerr : std::cout) << ToTable(summary);
+  if (arguments.json) std::cout << ToJson(summary);
+  std::cout.flush();
+  if (!summary.interrupted) return kExitOk;
+  std::cerr << "interrupted; run the same command to continue\n";
+  return kExitFailure;
+}
+
+}  // namespace
+
+void AddTuneCommand(CLI::App& app, int* exit_code) {
+  CLI::App* command = app.add_subcommand("tune", "Searches for fast schedules of a model's kernels on a device");
+  command->footer(
+      "Examples:\n"
+      "  tilth tune model.onnx --log tuning.db --trials 600\n"
+      "  tilth tune model.onnx --log tuning.db --target rpi4 --farm lab:9190 --device rpi4 --time-budget 10m\n"
+      "A command that was interrupted, repeated, continues; one that was finished prints its summary again.");
+  const auto arguments = std::make_shared<Arguments>();
+  TuneOptions& tune = arguments->tune;
+  AddModelArguments(command, &arguments->model);
+  command->add_option("--log", tune.log_path, "the tuning log to record in; made if it is not there")->required();
+  command->add_option("--trials", tune.trials, "measurements in total for this model, target and log (default: 1000)")
+      ->check(CLI::Range(1, 100'000'000));
+  command->add_option("--time-budget", arguments->time_budget, "stop searching after this long, as in 90s or 10m");
+  command->add_option("--seed", tune.seed, "of the search's random numbers (default: 1)");
+  CLI::Option* farm = command->add_option("--farm", tune.farm_address,
+                                          "HOST:PORT of a tracker (default: measure on this machine)");
+  command->add_option("--device", tune.device_class, "the class of devices on that farm")->needs(farm);
+  command->add_option("--tasks", tune.task_filter, "only kernels whose name contains this");
+  command->add_flag("--json", arguments->json, "print one JSON document; the table goes to stderr");
+  command->callback([arguments, exit_code] {
+    if (!arguments->tune.farm_address.empty() && arguments->tune.device_class.empty()) {
+      *exit_code = ReportUsage("tune", "--farm needs --device CLASS: the class of devices to measure on");
+      return;
+    }
+    if (Status status = ParseTimeBudget(arguments->time_budget, &arguments->tune.time_budget_s); !status.ok()) {
+      *exit_code = ReportUsage("tune", std::string(status.message()));
+      return;
+    }
+    const StatusOr<int> result = RunTune(*arguments);
+    *exit_code = result.ok() ? *result : ReportError("tune", result.status());
+  });
+}
+
+}  // namespace tilth

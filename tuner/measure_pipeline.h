@@ -1,0 +1,68 @@
+// MeasurePipeline: candidates in, outcomes out; building and measuring overlap.
+//
+// Build threads make artifacts and hand them to the farm themselves, so that the device has work while the owner thinks.
+// A candidate whose machine code is identical to one already measured for the same task is not measured again: its
+// outcome is a copy. The baseline artifact of a task is built with its first candidate.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "farm/client.h"
+#include "proto/measure.h"
+#include "search_space/space.h"
+
+namespace tilth {
+
+struct MeasureJob {
+  int task = 0;
+  std::shared_ptr<const SearchSpace> space;
+  Candidate candidate;
+  std::string origin;
+  std::string trial_id;       // unique over all logs
+  uint64_t seed = 0;          // of the test data
+  MeasureOptions options;
+  bool repeat = false;        // measure even if identical code has been measured
+};
+
+struct MeasureOutcome {
+  MeasureJob job;
+  MeasureErrorKind error = MeasureErrorKind::kNone;
+  std::string detail;
+  std::string artifact_hash;  // empty: the build failed
+  double build_s = 0;
+  bool duplicate = false;     // copied from `detail`'s trial; nothing was run
+  MeasureResult result;       // of the farm, or of the identical artifact
+};
+
+// The owner's methods belong to one thread.
+class MeasurePipeline {
+ public:
+  // `farm` outlives the pipeline.
+  MeasurePipeline(FarmClient* farm, int build_threads);
+  ~MeasurePipeline();  // waits for builds that have begun, drops the rest
+
+  void Enqueue(MeasureJob job);
+
+  // What a log knows: `result` stands for every candidate of `task` with this machine code.
+  void AddKnown(int task, const std::string& artifact_hash, const std::string& trial_id, const MeasureResult& result);
+
+  // At least one outcome, or none after timeout_ms. Results that one call returned are acknowledged to the farm by the
+  // next call, so record them before it. Errors: the farm is gone; a baseline cannot be built.
+  StatusOr<std::vector<MeasureOutcome>> Wait(int64_t timeout_ms);
+
+  // Enqueued, no outcome yet.
+  size_t UnderWay() const;
+
+  // Forgets everything that is under way.
+  void Cancel();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tilth

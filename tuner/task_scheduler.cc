@@ -1,0 +1,132 @@
+// The expected gain follows Ansor's gradient: what the last trials gained, and the hope that as many trials as have been
+// spent would gain a quarter of what is left above the roofline.
+#include "tuner/task_scheduler.h"
+
+#include <algorithm>
+
+#include "base/status.h"
+
+namespace tilth {
+namespace {
+
+constexpr double kImprovement = 0.99;
+constexpr int kGradientWindow = 16;
+constexpr double kBackwardShare = 0.6;
+constexpr double kHope = 0.25;
+
+}  // namespace
+
+TaskScheduler::TaskScheduler(std::vector<ScheduledTask> tasks, const SchedulerOptions& options) : options_(options) {
+  for (const ScheduledTask& task : tasks) states_.push_back({.task = task, .curve = {}});
+}
+
+double TaskScheduler::ModelNs() const {
+  double total = 0;
+  for (const State& state : states_) total += state.task.weight * state.best_ns;
+  return total;
+}
+
+bool TaskScheduler::IsCheap(const State& state, double model_ns) const {
+  const bool everything_known = std::all_of(states_.begin(), states_.end(), [](const State& s) { return s.finished > 0; });
+  return everything_known && state.best_ns > 0 && state.task.weight * state.best_ns < options_.cheap_share * model_ns;
+}
+
+bool TaskScheduler::Settled(const State& state, double model_ns) const {
+  const int spent = state.finished + state.under_way;
+  if (spent == 0) return false;
+  if (state.exhausted || state.task.single) return true;
+  if (spent >= options_.cheap_trials && IsCheap(state, model_ns)) return true;
+  if (state.best_ns > 0 && state.task.roofline_ns >= options_.enough_of_roofline * state.best_ns) return true;
+  const int patience =
+      std::max(options_.patience, static_cast<int>(options_.patience_share * static_cast<double>(state.finished)));
+  return state.finished - state.last_improvement >= patience;
+}
+
+bool TaskScheduler::Settled(int task) const { return Settled(states_[static_cast<size_t>(task)], ModelNs()); }
+
+double TaskScheduler::Gain(const State& state) const {
+  const double spent = std::max(1, state.finished + state.under_way);
+  // Nothing has worked yet: its time is unknown, and so is what it could gain; every trial makes it less likely.
+  if (state.best_ns <= 0) return state.task.weight * state.task.work / spent / spent;
+  const double left = std::max(0.0, state.best_ns - state.task.roofline_ns);
+  const double hope = kHope * left / spent;
+  double backward = hope;
+  if (const auto size = static_cast<int>(state.curve.size()); size > 1) {
+    const int window = std::min(kGradientWindow, size - 1);
+    const double before = state.curve[static_cast<size_t>(size - 1 - window)];
+    backward = before > 0 ? (before - state.best_ns) / window : hope;
+  }
+  return state.task.weight * std::min(left, kBackwardShare * backward + (1 - kBackwardShare) * hope);
+}
+
+Turn TaskScheduler::Next() const {
+  const double model_ns = ModelNs();
+  Turn turn;
+  double most = -1;
+  // The first trial of a task is its default; before it the work stands for the time.
+  for (size_t i = 0; i < states_.size(); ++i) {
+    const State& state = states_[i];
+    const double cost = state.task.weight * std::max(1.0, state.task.work);
+    if (state.finished + state.under_way == 0 && cost > most) {
+      most = cost;
+      turn = {.task = static_cast<int>(i), .count = 1, .measure_default = true};
+    }
+  }
+  if (turn.task >= 0) return turn;
+
+  for (size_t i = 0; i < states_.size(); ++i) {
+    const State& state = states_[i];
+    const int first = IsCheap(state, model_ns) ? options_.cheap_trials : options_.first_batch;
+    const int missing = first - state.finished - state.under_way;
+    const double cost = state.task.weight * state.best_ns;
+    if (missing > 0 && cost > most && !Settled(state, model_ns)) {
+      most = cost;
+      turn = {.task = static_cast<int>(i), .count = missing, .measure_default = false};
+    }
+  }
+  if (turn.task >= 0) return turn;
+
+  for (size_t i = 0; i < states_.size(); ++i) {
+    const State& state = states_[i];
+    if (Settled(state, model_ns)) continue;
+    if (const double gain = Gain(state); gain > most) {
+      most = gain;
+      turn = {.task = static_cast<int>(i), .count = options_.batch, .measure_default = false};
+    }
+  }
+  return turn;
+}
+
+void TaskScheduler::Started(int task, int count) { states_[static_cast<size_t>(task)].under_way += count; }
+
+void TaskScheduler::Finished(int task, double median_ns) {
+  State& state = states_[static_cast<size_t>(task)];
+  Dropped(task);
+  ++state.finished;
+  if (median_ns > 0 && (state.best_ns <= 0 || median_ns < state.best_ns)) {
+    state.best_ns = median_ns;
+    if (state.reference_ns <= 0 || median_ns < kImprovement * state.reference_ns) {
+      state.reference_ns = median_ns;
+      state.last_improvement = state.finished;
+    }
+  }
+  state.curve.push_back(state.best_ns);
+}
+
+void TaskScheduler::Dropped(int task) {
+  State& state = states_[static_cast<size_t>(task)];
+  state.under_way = std::max(0, state.under_way - 1);
+}
+
+void TaskScheduler::SetExhausted(int task) { states_[static_cast<size_t>(task)].exhausted = true; }
+
+void TaskScheduler::SetRoofline(int task, double roofline_ns) {
+  states_[static_cast<size_t>(task)].task.roofline_ns = roofline_ns;
+}
+
+bool TaskScheduler::Done() const {
+  return Next().task < 0 &&
+         std::all_of(states_.begin(), states_.end(), [](const State& state) { return state.under_way == 0; });
+}
+
+}  // namespace tilth

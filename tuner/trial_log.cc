@@ -1,0 +1,190 @@
+// Translation between outcomes and records.
+#include "tuner/trial_log.h"
+
+#include <algorithm>
+#include <random>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/version.h"
+#include "compiler/codegen/codegen.h"
+#include "cost_model/features.h"
+#include "nlohmann/json.hpp"
+
+namespace tilth {
+namespace {
+
+// Only as unique as it must be: 128 bits of the machine's entropy.
+std::string RandomId() {
+  std::random_device entropy;
+  std::string bytes;
+  for (int i = 0; i < 8; ++i) StrAppend(&bytes, entropy(), ",");
+  return ContentHash(bytes);
+}
+
+int64_t NowUnixNs() { return SystemClock().WallMs() * 1'000'000; }
+
+MeasureErrorKind KindOf(const std::string& status) {
+  for (int kind = 1; kind < kNumMeasureErrorKinds; ++kind) {
+    if (status == ToString(static_cast<MeasureErrorKind>(kind))) return static_cast<MeasureErrorKind>(kind);
+  }
+  return MeasureErrorKind::kNone;
+}
+
+double NumberIn(const std::string& json, const char* key) {
+  const auto document = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
+  if (!document.is_object()) return 0;
+  const auto found = document.find(key);
+  return found != document.end() && found->is_number() ? found->get<double>() : 0;
+}
+
+std::string DeviceAttributes(const Device& device) {
+  return nlohmann::json({{"host_name", device.host_name},
+                         {"architecture", device.architecture},
+                         {"cpu_model", device.cpu_model},
+                         {"cores", device.cores},
+                         {"memory_bytes", device.memory_bytes},
+                         {"peak_gflops", device.peak_gflops},
+                         {"bandwidth_gbps", device.bandwidth_gbps}})
+      .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace
+
+TrialLog::TrialLog(std::unique_ptr<TuningLog> log, const Target& target, const SessionInfo& info)
+    : log_(std::move(log)), target_(target), target_hash_(TargetHash(target)), info_(info), session_id_(RandomId()) {}
+
+StatusOr<std::unique_ptr<TrialLog>> TrialLog::Open(const std::string& path, const Target& target,
+                                                   const SessionInfo& info) {
+  TILTH_ASSIGN_OR_RETURN(std::unique_ptr<TuningLog> log, TuningLog::Open(path));
+  std::unique_ptr<TrialLog> result(new TrialLog(std::move(log), target, info));
+  TILTH_RETURN_IF_ERROR(result->ReadSessions(), path);
+  return result;
+}
+
+Status TrialLog::ReadSessions() {
+  TILTH_ASSIGN_OR_RETURN(const std::vector<LoggedSession> sessions, log_->Sessions());
+  for (const LoggedSession& session : sessions) {
+    if (session.model_hash != info_.model_hash) continue;
+    own_sessions_.push_back(session.id);
+    const auto arguments = nlohmann::json::parse(session.arguments, nullptr, /*allow_exceptions=*/false);
+    if (!arguments.is_object() || arguments.value("target_hash", std::string()) != target_hash_) continue;
+    totals_.wall_s += NumberIn(session.summary, "wall_s");
+    totals_.candidates_scored += static_cast<int64_t>(NumberIn(session.summary, "candidates_scored"));
+  }
+  std::sort(own_sessions_.begin(), own_sessions_.end());
+  TILTH_ASSIGN_OR_RETURN(const std::vector<LoggedDevice> devices, log_->Devices());
+  for (const LoggedDevice& device : devices) {
+    device_peaks_[device.fingerprint] = NumberIn(device.attributes, "peak_gflops");
+  }
+  return absl::OkStatus();
+}
+
+Status TrialLog::Load(const std::vector<TuningTask>& tasks, const std::function<void(const LoadedRecord&)>& visit) {
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    const SearchSpace& space = tasks[i].space();
+    RecordFilter filter;
+    filter.workload_hash = tasks[i].workload_hash();
+    filter.target_hash = target_hash_;
+    TILTH_RETURN_IF_ERROR(log_->ForEachRecord(filter, [&](const TuningRecord& record) -> Status {
+      StatusOr<Decisions> decisions = DecisionsFromJson(record.decisions);
+      StatusOr<Candidate> candidate = decisions.ok() ? space.FromDecisions(*decisions) : decisions.status();
+      if (!candidate.ok()) {
+        ++totals_.stale_records;
+        return absl::OkStatus();
+      }
+      LoadedRecord loaded;
+      loaded.task = static_cast<int>(i);
+      loaded.candidate = *candidate;
+      loaded.error = record.ok() ? MeasureErrorKind::kNone : KindOf(record.status);
+      loaded.own = std::binary_search(own_sessions_.begin(), own_sessions_.end(), record.session_id);
+      loaded.record = &record;
+      if (loaded.own) {
+        totals_.build_s += record.build_s;
+        totals_.measure_s += record.measure_s;
+        if (record.origin == kOriginDuplicate) ++totals_.duplicates;
+      }
+      if (record.ok()) peak_gflops_ = device_peaks_[record.device_fingerprint];
+      visit(loaded);
+      return absl::OkStatus();
+    }));
+  }
+  return absl::OkStatus();
+}
+
+Status TrialLog::PutDevice(const Device& device) {
+  device_peaks_[device.fingerprint] = device.peak_gflops;
+  return log_->PutDevice({.fingerprint = device.fingerprint,
+                          .device_class = device.device_class,
+                          .attributes = DeviceAttributes(device)});
+}
+
+Status TrialLog::BeginSession(const std::vector<TuningTask>& tasks, const Device& device) {
+  for (const TuningTask& task : tasks) {
+    TILTH_RETURN_IF_ERROR(log_->PutWorkload(
+        {.hash = task.workload_hash(), .text = ToText(task.space().workload()), .name = task.name()}));
+  }
+  TILTH_RETURN_IF_ERROR(log_->PutTarget({.hash = target_hash_, .text = ToText(target_)}));
+  TILTH_RETURN_IF_ERROR(PutDevice(device));
+  device_fingerprint_ = device.fingerprint;
+  peak_gflops_ = device.peak_gflops;
+  auto arguments = nlohmann::json::parse(info_.arguments_json);
+  arguments["target_hash"] = target_hash_;
+  LoggedSession session;
+  session.id = session_id_;
+  session.model = info_.model;
+  session.model_hash = info_.model_hash;
+  session.arguments = arguments.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  session.seed = info_.seed;
+  session.tilth_version = kVersion;
+  session.started_unix_ns = NowUnixNs();
+  return log_->BeginSession(session);
+}
+
+Status TrialLog::Append(const std::vector<TuningTask>& tasks, const std::vector<MeasureOutcome>& outcomes) {
+  std::vector<TuningRecord> records;
+  for (const MeasureOutcome& outcome : outcomes) {
+    const TuningTask& task = tasks[static_cast<size_t>(outcome.job.task)];
+    TuningRecord record;
+    record.trial_id = outcome.job.trial_id;
+    record.session_id = session_id_;
+    record.workload_hash = task.workload_hash();
+    record.target_hash = target_hash_;
+    // A failed build never saw a device; the session's own stands in.
+    record.device_fingerprint =
+        outcome.result.device_fingerprint.empty() ? device_fingerprint_ : outcome.result.device_fingerprint;
+    record.decisions = ToJson(task.space().ToDecisions(outcome.job.candidate));
+    record.space_version = kSpaceVersion;
+    record.feature_version = kFeatureVersion;
+    record.codegen_version = kCodegenVersion;
+    record.origin = outcome.duplicate ? kOriginDuplicate : outcome.job.origin;
+    record.detail = outcome.detail;
+    if (outcome.error == MeasureErrorKind::kNone) {
+      record.median_ns = outcome.result.median_ns;
+      record.spread = outcome.result.spread;
+      record.samples_ns = outcome.result.samples_ns;
+    } else {
+      record.status = std::string(ToString(outcome.error));
+    }
+    record.time_unix_ns = NowUnixNs();
+    record.build_s = outcome.build_s;
+    record.measure_s = outcome.duplicate ? 0 : 1e-3 * static_cast<double>(outcome.result.run_ms);
+    record.artifact_hash = outcome.artifact_hash;
+    totals_.build_s += record.build_s;
+    totals_.measure_s += record.measure_s;
+    if (outcome.duplicate) ++totals_.duplicates;
+    records.push_back(std::move(record));
+  }
+  return log_->Append(records).status();
+}
+
+Status TrialLog::EndSession(double wall_s, int64_t candidates_scored) {
+  totals_.wall_s += wall_s;
+  totals_.candidates_scored += candidates_scored;
+  const nlohmann::json summary = {{"wall_s", wall_s}, {"candidates_scored", candidates_scored}};
+  return log_->EndSession(session_id_, NowUnixNs(), summary.dump());
+}
+
+std::string TrialLog::NextTrialId() { return StrCat(session_id_, "-", next_trial_++); }
+
+}  // namespace tilth

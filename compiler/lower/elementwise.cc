@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "base/math.h"
+
 namespace tilth {
 namespace {
-
-int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 class ElementwiseEmitter {
  public:

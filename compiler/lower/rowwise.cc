@@ -3,13 +3,12 @@
 
 #include <algorithm>
 
+#include "base/math.h"
 #include "compiler/lower/program_builder.h"
 #include "search_space/rowwise_form.h"
 
 namespace tilth {
 namespace {
-
-int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 class RowwiseLowering {
  public:

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 
+#include "base/math.h"
 #include "compiler/lower/elementwise.h"
 #include "compiler/lower/program_builder.h"
 #include "search_space/tiled_form.h"
@@ -21,8 +22,6 @@ namespace tilth {
 namespace {
 
 using Left = TiledSchedule::Left;
-
-int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // One axis cut into tiles, and tiles into blocks of a task.
 struct Tiling {

@@ -2,18 +2,18 @@
 
 #include <algorithm>
 
+#include "base/math.h"
+
 namespace tilth {
 namespace {
 
 constexpr int64_t kMaxWindow = 1 << 20;  // of kernels, strides, dilations and padding
 
-int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 // Sets the output extent, and the padding where auto_pad asks for it.
 Status Resolve(const OpContext& op, const std::string& auto_pad, bool ceil_mode, WindowAxis* axis) {
   const int64_t reach = (axis->kernel - 1) * axis->dilation + 1;
   if (auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER") {
-    axis->output = CeilDivide(axis->input, axis->stride);
+    axis->output = CeilDiv(axis->input, axis->stride);
     const int64_t total = std::max<int64_t>(0, (axis->output - 1) * axis->stride + reach - axis->input);
     axis->pad_begin = auto_pad == "SAME_UPPER" ? total / 2 : total - total / 2;
     axis->pad_end = total - axis->pad_begin;
@@ -21,7 +21,7 @@ Status Resolve(const OpContext& op, const std::string& auto_pad, bool ceil_mode,
   }
   const int64_t room = axis->input + axis->pad_begin + axis->pad_end - reach;
   if (room < 0) return op.Error("the window (", reach, ") is larger than the padded input (", room + reach, ")");
-  axis->output = (ceil_mode ? CeilDivide(room, axis->stride) : room / axis->stride) + 1;
+  axis->output = (ceil_mode ? CeilDiv(room, axis->stride) : room / axis->stride) + 1;
   // A last window that would begin in the padding behind the input does not count.
   if (ceil_mode && (axis->output - 1) * axis->stride >= axis->input + axis->pad_begin) --axis->output;
   return absl::OkStatus();

@@ -5,10 +5,10 @@
 #include <numeric>
 #include <utility>
 
+#include "base/math.h"
+
 namespace tilth {
 namespace {
-
-int64_t RoundUp(int64_t bytes, int64_t alignment) { return (bytes + alignment - 1) / alignment * alignment; }
 
 bool LiveTogether(const BufferLifetime& a, const BufferLifetime& b) {
   return a.first_call <= b.last_call && b.first_call <= a.last_call;

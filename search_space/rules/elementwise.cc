@@ -1,6 +1,7 @@
 // Sketch of a stage without a reduction: elementwise arithmetic, copies between layouts, gathers.
 #include <algorithm>
 
+#include "base/math.h"
 #include "search_space/flat_stage.h"
 #include "search_space/rules/rules.h"
 
@@ -41,7 +42,7 @@ class ElementwiseSketch : public Sketch {
       if (a != s.vector_axis) nest.loops.push_back({a, stage_.extents[a], 1, LoopKind::kParallel});
     nest.num_task_loops = static_cast<int>(nest.loops.size());
     const int64_t step = s.lanes * s.vectors;
-    nest.loops.push_back({s.vector_axis, (stage_.extents[s.vector_axis] + step - 1) / step, step, LoopKind::kSerial});
+    nest.loops.push_back({s.vector_axis, CeilDiv(stage_.extents[s.vector_axis], step), step, LoopKind::kSerial});
     nest.loops.push_back({s.vector_axis, s.vectors, s.lanes, LoopKind::kUnrolled});
     nest.loops.push_back({s.vector_axis, s.lanes, 1, LoopKind::kVector});
     AddAccess(expr::Load(stage_.output, tensors_[stage_.output].dtype, {stage_.output_index}), true, &nest);

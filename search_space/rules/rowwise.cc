@@ -2,6 +2,7 @@
 // independent rows this is the schedule of last resort: any stages, one task.
 #include <algorithm>
 
+#include "base/math.h"
 #include "search_space/rowwise_form.h"
 #include "search_space/rules/rules.h"
 #include "search_space/tiled_form.h"
@@ -23,7 +24,7 @@ class RowwiseSketch : public Sketch {
     if (lanes > 4) knobs_[kLanes].options.push_back({lanes / 2});
     knobs_[kAccumulators] = {"unroll.accumulators", {{1}}};
     if (!across_rows) knobs_[kAccumulators].options.insert(knobs_[kAccumulators].options.end(), {{2}, {4}});
-    const int64_t rows = across_rows ? (form_.Rows() + lanes - 1) / lanes : form_.Rows();
+    const int64_t rows = across_rows ? CeilDiv(form_.Rows(), lanes) : form_.Rows();
     knobs_[kRowsPerTask] = {"block.rows", PowersUpTo(std::min<int64_t>(rows, 256), 9)};
   }
 
@@ -44,7 +45,7 @@ class RowwiseSketch : public Sketch {
     const int64_t rows = form_.Rows(), columns = form_.LongestColumn();
     nest.axis_extents = {rows, columns};
     const int64_t rows_at_once = s.rows_per_task * (across_rows_ ? s.lanes : 1);
-    nest.loops.push_back({0, (rows + rows_at_once - 1) / rows_at_once, rows_at_once, LoopKind::kParallel});
+    nest.loops.push_back({0, CeilDiv(rows, rows_at_once), rows_at_once, LoopKind::kParallel});
     nest.num_task_loops = 1;
     if (across_rows_) {
       nest.loops.push_back({0, s.rows_per_task, s.lanes, LoopKind::kSerial});
@@ -53,7 +54,7 @@ class RowwiseSketch : public Sketch {
     } else {
       const int64_t step = s.lanes * s.accumulators;
       nest.loops.push_back({0, s.rows_per_task, 1, LoopKind::kSerial});
-      nest.loops.push_back({1, (columns + step - 1) / step, step, LoopKind::kSerial});
+      nest.loops.push_back({1, CeilDiv(columns, step), step, LoopKind::kSerial});
       nest.loops.push_back({1, s.accumulators, s.lanes, LoopKind::kUnrolled});
       nest.loops.push_back({1, s.lanes, 1, LoopKind::kVector});
     }

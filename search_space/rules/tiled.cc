@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/math.h"
 #include "search_space/rules/rules.h"
 #include "search_space/tiled_form.h"
 
@@ -13,8 +14,6 @@ using Left = TiledSchedule::Left;
 
 // Multiply-adds in one copy of the unrolled body.
 constexpr int64_t kMaxUnrolledBody = 288;
-
-int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 enum KnobIndex { kRegister, kRowTiles, kColumnTiles, kVectorTiles, kBlockK, kUnrollK, kTileOrder, kTaskOrder, kPackRight };
 

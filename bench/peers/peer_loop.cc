@@ -71,7 +71,7 @@ std::vector<float> RandomFloats(int64_t count) {
   return values;
 }
 
-int ServePeer(const std::string& peer_name, const Prepare& prepare) {
+int ServePeer(const std::string& peer_name, const PrepareFunction& prepare) {
   std::unique_ptr<TimedKernel> kernel;
   for (std::string line; std::getline(std::cin, line);) {
     json answer;

@@ -29,13 +29,13 @@ struct Shape {
 // Runs the prepared kernel once.
 using Kernel = std::function<void()>;
 // kUnimplemented for a shape that the peer has no kernel for.
-using Prepare = std::function<StatusOr<Kernel>(const Shape&)>;
+using PrepareFunction = std::function<StatusOr<Kernel>(const Shape&)>;
 
 // `count` numbers in [-1, 1) that repeat over runs.
 std::vector<float> RandomFloats(int64_t count);
 
 // Serves requests until stdin ends; returns the exit code.
-int ServePeer(const std::string& peer_name, const Prepare& prepare);
+int ServePeer(const std::string& peer_name, const PrepareFunction& prepare);
 
 // Libraries read the number of their threads from the environment before main: starts this program again with all of
 // them set to one, unless they are.

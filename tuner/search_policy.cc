@@ -1,4 +1,4 @@
-// Schedule keys. The structured bindings name every field on purpose: a new field does not compile until it is hashed.
+// Schedule keys. The structured bindings name every field on purpose: a new field does not compile until it is thought of.
 #include "tuner/search_policy.h"
 
 #include <type_traits>
@@ -19,8 +19,11 @@ uint64_t HashFields(const Fields&... fields) {
 uint64_t Key(const TiledSchedule& schedule) {
   const auto& [lanes, rows, columns, vectors, row_tiles, column_tiles, vector_tiles, k_block, k_unroll, vectors_inside,
                vector_major_tasks, pack_right, left] = schedule;
-  return HashFields(lanes, rows, columns, vectors, row_tiles, column_tiles, vector_tiles, k_block, k_unroll,
-                    vectors_inside, vector_major_tasks, pack_right, left);
+  // The two orders show in the order of the loops, if they make a difference.
+  static_cast<void>(vectors_inside);
+  static_cast<void>(vector_major_tasks);
+  return HashFields(lanes, rows, columns, vectors, row_tiles, column_tiles, vector_tiles, k_block, k_unroll, pack_right,
+                    left);
 }
 
 uint64_t Key(const RowwiseSchedule& schedule) {
@@ -39,6 +42,7 @@ uint64_t ScheduleKey(const LoopNest& nest) {
   const uint64_t schedule = std::visit([](const auto& choice) { return Key(choice); }, nest.schedule);
   uint64_t key = CombineHash(nest.schedule.index(), schedule);
   for (const NestLoop& loop : nest.loops) {
+    if (loop.extent == 1) continue;
     key = CombineHash(key, HashFields(loop.axis, loop.extent, loop.step, loop.kind));
   }
   return key;

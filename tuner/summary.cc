@@ -2,6 +2,7 @@
 #include "tuner/summary.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "absl/strings/str_format.h"
 #include "base/strings.h"
@@ -19,6 +20,9 @@ std::string Shortened(const std::string& name) {
 std::string Speedup(double before_ns, double after_ns) {
   return before_ns > 0 && after_ns > 0 ? absl::StrFormat("%.2fx", before_ns / after_ns) : "-";
 }
+
+// Seconds to three decimals: sums must not depend on the order in which a session or its repetition adds them up.
+double RoundToMilliseconds(double seconds) { return std::round(1000 * seconds) / 1000; }
 
 std::string Row(const TaskSummary& task, double peak_gflops) {
   const double gflops = task.best_ns > 0 ? task.flops / task.best_ns : 0;
@@ -55,10 +59,10 @@ std::string ToJson(const TuneSummary& summary) {
   }
   document["model"] = {{"default_ns", summary.default_ns}, {"tuned_ns", summary.tuned_ns}};
   document["trials"] = summary.trials;
-  document["wall_s"] = summary.wall_s;
+  document["wall_s"] = RoundToMilliseconds(summary.wall_s);
   document["candidates_scored"] = summary.candidates_scored;
-  document["build_s"] = summary.build_s;
-  document["measure_s"] = summary.measure_s;
+  document["build_s"] = RoundToMilliseconds(summary.build_s);
+  document["measure_s"] = RoundToMilliseconds(summary.measure_s);
   document["failures"] = summary.failures;
   // Names come from the user's model and may be any bytes.
   return document.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";

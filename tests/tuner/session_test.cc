@@ -1,0 +1,171 @@
+// Whole sessions over real processes: tracker, agent and runners of the build under test.
+#include "tuner/session.h"
+
+#include <atomic>
+#include <set>
+
+#include "base/files.h"
+#include "base/hash.h"
+#include "db/tuning_log.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/tuner/fixtures.h"
+#include "tuner/tuning_task.h"
+
+namespace tilth {
+namespace {
+
+using ::testing::HasSubstr;
+
+class SessionTest : public ::testing::Test {
+ protected:
+  SessionTest() : directory_(TempDir::Create("session").value()) {
+    partition_.workloads = {testing::Matmul(96, 80, 64), testing::Softmax(16, 200)};
+    partition_.workloads[0].name = "matmul 96x64x80";
+    partition_.weights = {3, 1};
+    options_.model_name = "test.onnx";
+    options_.model_hash = ContentHash("test");
+    options_.log_path = directory_.File("log.db");
+    options_.target = ParseTarget("native").value();
+    options_.trials = 12;
+  }
+
+  TuneSummary Run() {
+    const StatusOr<TuneSummary> summary = Tune(partition_, options_, nullptr, nullptr);
+    EXPECT_TRUE(summary.ok()) << summary.status();
+    return summary.value_or(TuneSummary());
+  }
+
+  // A session that would need a farm fails with this.
+  void TakeTheFarmAway() {
+    options_.farm_address = "127.0.0.1:1";
+    options_.device_class = "none";
+  }
+
+  std::vector<TuningRecord> Records() {
+    std::vector<TuningRecord> records;
+    const auto log = TuningLog::Open(options_.log_path).value();
+    EXPECT_TRUE(log->ForEachRecord({}, [&](const TuningRecord& record) {
+                     records.push_back(record);
+                     return absl::OkStatus();
+                   }).ok());
+    return records;
+  }
+
+  TempDir directory_;
+  Partition partition_;
+  TuneOptions options_;
+};
+
+TEST_F(SessionTest, MeasuresRecordsAndImproves) {
+  const TuneSummary summary = Run();
+  EXPECT_EQ(summary.trials, 12);
+  EXPECT_FALSE(summary.interrupted);
+  ASSERT_EQ(summary.tasks.size(), 2u);
+  for (const TaskSummary& task : summary.tasks) {
+    EXPECT_GT(task.default_ns, 0) << task.name;
+    EXPECT_GT(task.best_ns, 0) << task.name;
+    EXPECT_LE(task.best_ns, task.default_ns) << task.name;
+    EXPECT_GT(task.space_size, 1u) << task.name;
+  }
+  EXPECT_DOUBLE_EQ(summary.tuned_ns, 3 * summary.tasks[0].best_ns + summary.tasks[1].best_ns);
+  EXPECT_GT(summary.candidates_scored, 0);
+  EXPECT_GT(summary.peak_gflops, 0);
+
+  int searched = 0;
+  for (const TuningRecord& record : Records()) {
+    EXPECT_EQ(record.status, "ok") << record.detail;
+    EXPECT_GT(record.median_ns, 0);
+    EXPECT_FALSE(record.samples_ns.empty());
+    EXPECT_FALSE(record.artifact_hash.empty());
+    searched += record.origin != kOriginFinal && record.origin != kOriginDuplicate ? 1 : 0;
+  }
+  EXPECT_EQ(searched, 12);
+}
+
+TEST_F(SessionTest, FinishedSessionReturnsTheSameSummaryWithoutAFarm) {
+  const TuneSummary first = Run();
+  const size_t records = Records().size();
+  TakeTheFarmAway();
+  const TuneSummary second = Run();
+  EXPECT_EQ(ToJson(first), ToJson(second));
+  EXPECT_EQ(Records().size(), records);
+}
+
+TEST_F(SessionTest, ABiggerBudgetContinuesWhereTheFirstOneEnded) {
+  options_.trials = 5;
+  EXPECT_EQ(Run().trials, 5);
+  const std::vector<TuningRecord> before = Records();
+  options_.trials = 11;
+  EXPECT_EQ(Run().trials, 11);
+  const std::vector<TuningRecord> after = Records();
+  ASSERT_GT(after.size(), before.size());
+  int searched = 0;
+  std::set<std::string> candidates;
+  for (size_t i = 0; i < after.size(); ++i) {
+    if (i < before.size()) {
+      EXPECT_EQ(after[i].trial_id, before[i].trial_id);
+    }
+    if (after[i].origin == kOriginFinal) continue;
+    searched += after[i].origin != kOriginDuplicate ? 1 : 0;
+    EXPECT_TRUE(candidates.insert(after[i].workload_hash + after[i].decisions).second) << "measured twice";
+  }
+  EXPECT_EQ(searched, 11);
+}
+
+TEST_F(SessionTest, StopsWhenAskedAndContinues) {
+  const std::atomic<bool> stop = true;
+  const StatusOr<TuneSummary> stopped = Tune(partition_, options_, nullptr, &stop);
+  ASSERT_TRUE(stopped.ok()) << stopped.status();
+  EXPECT_TRUE(stopped->interrupted);
+  EXPECT_LT(stopped->trials, 12);
+  EXPECT_EQ(Run().trials, 12);
+}
+
+TEST_F(SessionTest, TimeBudgetEndsTheSearch) {
+  options_.trials = 1'000'000;
+  options_.time_budget_s = 0.001;
+  const TuneSummary summary = Run();
+  EXPECT_LT(summary.trials, 1000);
+  EXPECT_FALSE(summary.interrupted);
+}
+
+TEST_F(SessionTest, KernelsOfAnotherModelTeachButDoNotSpendTheBudget) {
+  Run();
+  options_.model_hash = ContentHash("another model");
+  options_.trials = 3;
+  const TuneSummary summary = Run();
+  EXPECT_EQ(summary.trials, 3);
+  EXPECT_GT(summary.tasks[0].best_ns, 0);
+  EXPECT_LT(summary.wall_s, 60);
+}
+
+TEST_F(SessionTest, FilterChoosesKernelsByName) {
+  options_.task_filter = "matmul";
+  options_.trials = 2;
+  const TuneSummary summary = Run();
+  ASSERT_EQ(summary.tasks.size(), 1u);
+  EXPECT_EQ(summary.tasks[0].name, "matmul 96x64x80");
+
+  options_.task_filter = "conv";
+  const Status status = Tune(partition_, options_, nullptr, nullptr).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(status.message()), ::testing::AllOf(HasSubstr("'conv'"), HasSubstr("matmul 96x64x80")));
+}
+
+TEST_F(SessionTest, FarmThatIsNotThereIsAnErrorWithItsAddress) {
+  TakeTheFarmAway();
+  const Status status = Tune(partition_, options_, nullptr, nullptr).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("127.0.0.1:1"));
+}
+
+TEST_F(SessionTest, LogThatIsNoLogIsAnErrorWithItsPath) {
+  ASSERT_TRUE(WriteFile(options_.log_path, std::string(5000, 'x')).ok());
+  const Status status = Tune(partition_, options_, nullptr, nullptr).status();
+  EXPECT_FALSE(status.ok());
+  EXPECT_THAT(std::string(status.message()), HasSubstr(options_.log_path));
+}
+
+}  // namespace
+}  // namespace tilth

@@ -31,6 +31,8 @@ void AddCheckCommand(CLI::App& app, int* exit_code);
 void AddFarmCommand(CLI::App& app, int* exit_code);
 void AddLogCommand(CLI::App& app, int* exit_code);
 void AddRunCommand(CLI::App& app, int* exit_code);
+void AddTasksCommand(CLI::App& app, int* exit_code);
 void AddTuneCommand(CLI::App& app, int* exit_code);
+void AddZooCommand(CLI::App& app, int* exit_code);
 
 }  // namespace tilth

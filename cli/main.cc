@@ -72,7 +72,9 @@ int Main(int argc, char** argv) {
   int exit_code = kExitOk;
   AddFarmCommand(app, &exit_code);
   AddLogCommand(app, &exit_code);
+  AddTasksCommand(app, &exit_code);
   AddTuneCommand(app, &exit_code);
+  AddZooCommand(app, &exit_code);
 
   const std::vector<std::string> names = CommandNames(app);
   if (argc > 1 && argv[1][0] != '-' && std::find(names.begin(), names.end(), argv[1]) == names.end()) {

@@ -113,16 +113,21 @@ std::string KernelName(const Graph& graph, const std::vector<int>& group) {
       ops.push_back(part == "Conv" || part == "Gemm" || part == "BatchNormalization" ? "bias" : Lower(part));
       begin = end + 1;
     }
-    ops.erase(std::unique(ops.begin(), ops.end()), ops.end());
+    ops.erase(std::unique(ops.begin(), ops.end(), [](const auto& a, const auto& b) { return a == "bias" && b == "bias"; }), ops.end());
     if (ops[0] == Lower(head.op)) ops.erase(ops.begin());
     return ops.empty() ? HeadName(graph, head) : StrCat(HeadName(graph, head), " +", absl::StrJoin(ops, "+"));
   }
+  int sums = 0;
+  bool roots = false;
   for (int s : group) {
     const std::string op = Lower(graph.stages[s].op);
     if (ops.empty() || ops.back() != op) ops.push_back(op);
+    sums += graph.stages[s].stage.reduction == Reduction::kSum;
+    expr::Visit(graph.stages[s].stage.value, [&](const ExprNode& node) { roots |= node.op == ExprOp::kSqrt; });
   }
+  if (sums == 2 && roots) ops = {"layernorm"};
   if (ops.size() > 3) ops = {ops[0], "…", ops.back()};
-  return StrCat(absl::StrJoin(ops, "+"), " ", Compact(graph.tensors[FirstImage(graph, head.stage)].tensor.shape));
+  return StrCat(absl::StrJoin(ops, "+"), " ", Compact(graph.tensors[graph.stages[group.back()].stage.output].tensor.shape));
 }
 
 }  // namespace tilth

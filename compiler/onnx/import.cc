@@ -43,6 +43,9 @@ class Importer {
     for (const onnx::ValueInfoProto& output : proto.output()) {
       const auto found = values_.find(output.name());
       if (found == values_.end()) return absl::InvalidArgumentError(StrCat("output '", output.name(), "' is not computed by any node"));
+      if (NumElements(graph_.tensors[found->second].tensor.shape) == 0) {
+        return absl::UnimplementedError(StrCat("output '", output.name(), "' is empty; extents must be at least 1"));
+      }
       AddOutput(output.name(), found->second);
     }
     if (graph_.outputs.empty()) return absl::InvalidArgumentError("the model has no outputs");

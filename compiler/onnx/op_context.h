@@ -86,7 +86,10 @@ class OpContext {
   Expr LoadBroadcast(int tensor, const Extents& shape, int first_axis = 0) const;
 
   void MarkImage(int tensor) { graph_->tensors[tensor].is_image = true; }
-  void SetOutput(int i, int tensor) { outputs_[i] = tensor; }
+  // Outputs that the node does not name are dropped.
+  void SetOutput(int i, int tensor) {
+    if (i < num_outputs()) outputs_[i] = tensor;
+  }
   const std::vector<int>& outputs() const { return outputs_; }
 
  private:

@@ -221,6 +221,7 @@ enum class Comparison { kLess, kLessEqual, kGreater, kGreaterEqual, kEqual };
 template <Comparison kComparison>
 Status ImportComparison(OpContext& op) {
   TILTH_ASSIGN_OR_RETURN(const int x, op.Input(0));
+  if (op.num_inputs() != 2) return op.Error("it must have 2 inputs");
   if (kComparison != Comparison::kEqual && op.TypeOf(x) == DType::kBool) return op.Error("booleans have no order");
   return Variadic(op, DType::kBool, [](const Expr& a, const Expr& b) {
     switch (kComparison) {

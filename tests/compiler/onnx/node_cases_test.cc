@@ -1,11 +1,14 @@
 // ONNX's own test cases for single operators and small networks, against the interpreter and ONNX's expected outputs.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <map>
 
 #include <onnx/onnx_pb.h>
 
+#include "base/rng.h"
 #include "base/strings.h"
 #include "compiler/graph/execute.h"
 #include "compiler/graph/partition.h"
@@ -115,6 +118,30 @@ TEST_P(OnnxCases, AgreeWithExpectedOutputs) {
 INSTANTIATE_TEST_SUITE_P(All, OnnxCases,
                          ::testing::Values(std::pair("node", 300), std::pair("pytorch-converted", 40), std::pair("pytorch-operator", 10),
                                            std::pair("simple", 1)));
+
+// Bytes changed at random in models of every operator: import and partition answer or refuse, but do not crash.
+TEST(DamagedCases, NeverCrash) {
+  if (!fs::exists(kData)) GTEST_SKIP() << "libonnx-testdata is not installed";
+  const char* rounds_text = std::getenv("TILTH_FUZZ_ROUNDS");
+  const int rounds = rounds_text != nullptr ? std::atoi(rounds_text) : 4;
+  std::vector<fs::path> directories;
+  for (const auto& entry : fs::directory_iterator(kData / "node")) directories.push_back(entry.path());
+  std::sort(directories.begin(), directories.end());
+  Rng rng(1);
+  for (const fs::path& directory : directories) {
+    const std::string bytes = testing::ReadBytes(directory / "model.onnx");
+    if (bytes.empty()) continue;
+    for (int round = 0; round < rounds; ++round) {
+      std::string damaged = bytes;
+      const uint64_t changes = 1 + rng.Below(3);
+      for (uint64_t i = 0; i < changes; ++i) damaged[rng.Below(damaged.size())] = static_cast<char>(rng());
+      const StatusOr<Graph> graph = ImportOnnx(damaged, {.dimensions = {{"N", 2}}});
+      if (!graph.ok()) continue;
+      const StatusOr<Partition> partition = PartitionGraph(*graph);
+      EXPECT_TRUE(partition.ok()) << directory << ": " << partition.status();
+    }
+  }
+}
 
 }  // namespace
 }  // namespace tilth

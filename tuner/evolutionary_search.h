@@ -17,8 +17,8 @@ struct EvolutionOptions {
   int climb_steps = 3;
   int least_difference = 3;    // knobs in which two proposals of one batch differ
   double random_share = 0.05;  // of the proposals …
-  double first_random_share = 0.5;  // … and of the first ones, when the model knows little; falls to the other by
-  int warm_trials = 32;             // so many measured candidates
+  double first_random_share = 0.3;  // … and of the first ones, when the model knows little; falls to the other by
+  int warm_trials = 24;             // so many measured candidates
   // Spaces of at most this size are scored completely instead.
   uint64_t enumerate_below = 2048;
 };

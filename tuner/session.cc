@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <memory>
 #include <span>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -16,6 +15,7 @@
 #include "farm/embedded.h"
 #include "ir/workload.h"
 #include "nlohmann/json.hpp"
+#include "tuner/affinity.h"
 #include "tuner/evolutionary_search.h"
 #include "tuner/final_round.h"
 #include "tuner/learner.h"
@@ -32,6 +32,11 @@ constexpr size_t kTrialsUnderWay = 20;
 constexpr int64_t kDeviceWaitMs = 30'000;
 constexpr int64_t kWaitMs = 200;
 constexpr int kMostInfrastructureFailures = 16;
+
+// As devices spell it.
+const char* ArchitectureOf(const Target& target) {
+  return target.arch == Arch::kAArch64 ? "aarch64" : "x86_64";
+}
 
 class Session {
  public:
@@ -129,7 +134,7 @@ class Session {
   Status Connect() {
     std::string address = options_.farm_address, device_class = options_.device_class;
     if (address.empty()) {
-      TILTH_ASSIGN_OR_RETURN(embedded_, EmbeddedFarm::Start({}), "starting a farm on this machine");
+      TILTH_RETURN_IF_ERROR(StartFarm());
       address = embedded_->address();
       device_class = embedded_->device_class();
     }
@@ -139,11 +144,29 @@ class Session {
     client_options.session_name = StrCat("tune ", options_.model_name);
     TILTH_ASSIGN_OR_RETURN(client_, FarmClient::Connect(client_options));
     TILTH_ASSIGN_OR_RETURN(const Device device, client_->WaitDevice(kDeviceWaitMs));
+    if (const char* wanted = ArchitectureOf(options_.target); device.architecture != wanted) {
+      return absl::FailedPreconditionError(StrCat("target ", options_.target.name, " is for ", wanted, ", but devices of class '",
+                                                  device_class, "' are ", device.architecture,
+                                                  ": give another --target or another --device"));
+    }
     TILTH_RETURN_IF_ERROR(log_->BeginSession(tasks_, device), options_.log_path);
     SetRooflines(device.peak_gflops);
-    const int spare_cores = static_cast<int>(std::thread::hardware_concurrency()) - (embedded_ != nullptr ? 1 : 0);
-    pipeline_ = std::make_unique<MeasurePipeline>(client_.get(), std::clamp(spare_cores, 1, 8));
+    const int build_threads = static_cast<int>(AllowedCores().size());
+    pipeline_ = std::make_unique<MeasurePipeline>(client_.get(), std::clamp(build_threads, 1, 8));
     for (const KnownCode& known : known_) pipeline_->AddKnown(known.task, known.artifact_hash, known.trial_id, known.result);
+    return absl::OkStatus();
+  }
+
+  Status StartFarm() {
+    if (!RunsOnThisMachine(options_.target)) {
+      return absl::FailedPreconditionError(StrCat("code for target ", options_.target.name,
+                                                  " does not run on this machine: give a --farm and a --device to measure on"));
+    }
+    EmbeddedFarmOptions farm_options;
+    farm_options.measure_core = AllowedCores().back();
+    TILTH_ASSIGN_OR_RETURN(embedded_, EmbeddedFarm::Start(farm_options), "starting a farm on this machine");
+    // Only after the farm's own threads and processes are there: they keep all cores.
+    KeepOffCore(farm_options.measure_core);
     return absl::OkStatus();
   }
 

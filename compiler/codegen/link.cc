@@ -54,7 +54,9 @@ StatusOr<std::string> ReadAll(const std::string& path) {
 Status RunLinker(const std::vector<std::string>& arguments) {
   static std::mutex mutex;
   std::lock_guard lock(mutex);
-  std::vector<const char*> argv = {"ld.lld"};
+  // lld sizes tables by the cores it may use now, and indexes them by threads of a pool made earlier: one thread, so that
+  // a change of the affinity in between does no harm. These links are too small to gain from more.
+  std::vector<const char*> argv = {"ld.lld", "--threads=1"};
   for (const std::string& argument : arguments) argv.push_back(argument.c_str());
   std::string out, err;
   llvm::raw_string_ostream out_stream(out), err_stream(err);

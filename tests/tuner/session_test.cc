@@ -7,6 +7,7 @@
 #include "base/files.h"
 #include "base/hash.h"
 #include "db/tuning_log.h"
+#include "farm/embedded.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/tuner/fixtures.h"
@@ -158,6 +159,23 @@ TEST_F(SessionTest, FarmThatIsNotThereIsAnErrorWithItsAddress) {
   const Status status = Tune(partition_, options_, nullptr, nullptr).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(status.message()), HasSubstr("127.0.0.1:1"));
+}
+
+TEST_F(SessionTest, TargetThatDoesNotRunHereNeedsAFarm) {
+  options_.target = ParseTarget("rpi4").value();
+  const Status status = Tune(partition_, options_, nullptr, nullptr).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), ::testing::AllOf(HasSubstr("rpi4"), HasSubstr("--farm")));
+}
+
+TEST_F(SessionTest, FarmGivenByHandDoesTheSameJob) {
+  const auto farm = EmbeddedFarm::Start({.device_class = "bench"});
+  ASSERT_TRUE(farm.ok()) << farm.status();
+  options_.farm_address = (*farm)->address();
+  options_.device_class = "bench";
+  const TuneSummary summary = Run();
+  EXPECT_EQ(summary.trials, 12);
+  EXPECT_GT(summary.tuned_ns, 0);
 }
 
 TEST_F(SessionTest, LogThatIsNoLogIsAnErrorWithItsPath) {

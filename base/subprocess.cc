@@ -118,7 +118,12 @@ struct ChildPlan {
   rlimit no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
   if (plan.working_directory != nullptr && chdir(plan.working_directory) != 0) FailInChild(plan);
-  execvpe(plan.argv[0], plan.argv.data(), plan.envp.data());
+  // execvpe would hand a program for another machine to the shell.
+  if (strchr(plan.argv[0], '/') != nullptr) {
+    execve(plan.argv[0], plan.argv.data(), plan.envp.data());
+  } else {
+    execvpe(plan.argv[0], plan.argv.data(), plan.envp.data());
+  }
   FailInChild(plan);
 }
 

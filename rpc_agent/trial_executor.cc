@@ -128,6 +128,12 @@ Status TrialExecutor::MeasurePeaks(Device* device) {
   if (!peak) return absl::InternalError(StrCat("the runner could not measure the device's peak: ", reply.DeathDetail()));
   device->peak_gflops = peak_gflops_ = peak->gflops;
   device->bandwidth_gbps = peak->bandwidth_gbps;
+  if (peak->architecture != device->architecture) {
+    device->architecture = peak->architecture;
+    device->cpu_model = StrCat(peak->architecture, " emulated on ", device->cpu_model);
+    device->cpu_features.clear();
+    device->fingerprint = ContentHash(StrCat(device->fingerprint, " ", peak->architecture));
+  }
   return absl::OkStatus();
 }
 

@@ -24,7 +24,7 @@ class TrialExecutor {
  public:
   static StatusOr<std::unique_ptr<TrialExecutor>> Create(const ExecutorOptions& options);
 
-  // Measures the peaks, which later times are held against.
+  // Measures the peaks, which later times are held against, and corrects the description where the runner is emulated.
   Status MeasurePeaks(Device* device);
 
   // `baseline_path`: the baseline artifact. Failures of the candidate are in the result's `error`, ours in `status`.

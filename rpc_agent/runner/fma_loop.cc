@@ -22,6 +22,7 @@ constexpr int kChains = 16;
 // Each burst runs `steps` multiply-adds on every lane of every chain and returns how many multiply-adds that was.
 using Burst = int64_t (*)(int64_t steps, float* sink);
 
+#if !defined(__aarch64__)
 int64_t ScalarBurst(int64_t steps, float* sink) {
   float chains[kChains];
   std::fill_n(chains, kChains, 1.0f);
@@ -31,6 +32,7 @@ int64_t ScalarBurst(int64_t steps, float* sink) {
   for (float chain : chains) *sink += chain;
   return steps * kChains;
 }
+#endif
 
 #if defined(__x86_64__)
 __attribute__((target("avx2,fma"))) int64_t Avx2Burst(int64_t steps, float* sink) {

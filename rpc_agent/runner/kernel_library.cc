@@ -1,8 +1,12 @@
 #include "rpc_agent/runner/kernel_library.h"
 
 #include <dlfcn.h>
+#include <elf.h>
 
 #include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <memory>
 
 namespace tilth::runner {
 namespace {
@@ -10,6 +14,22 @@ namespace {
 // More than any board has, little enough that no sum of sizes overflows.
 constexpr int64_t kMaxBufferBytes = int64_t{1} << 40;
 constexpr uint32_t kMaxBuffers = 4096, kMaxPhases = 4096;
+
+#if defined(__x86_64__)
+constexpr int kElfMachine = EM_X86_64;
+#else
+constexpr int kElfMachine = EM_AARCH64;
+#endif
+
+// dlopen says of a shared object for another machine that there is no such file.
+std::string CheckMachine(const std::string& path) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
+  Elf64_Ehdr header;
+  if (file == nullptr || std::fread(&header, sizeof header, 1, file.get()) != 1) return "";
+  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_machine == kElfMachine) return "";
+  return "it is for another machine (ELF machine " + std::to_string(header.e_machine) + ", this device is " +
+         std::to_string(kElfMachine) + "); tune for the device's own target";
+}
 
 std::string CheckBuffer(const TilthBuffer& buffer, uint32_t index) {
   const std::string place = "buffer " + std::to_string(index) + ": ";
@@ -63,6 +83,10 @@ int64_t ElementBytes(int32_t dtype) {
 }
 
 const TilthKernel* OpenKernel(const std::string& path, std::string* error) {
+  if (std::string problem = CheckMachine(path); !problem.empty()) {
+    *error = "the artifact cannot be loaded: " + problem;
+    return nullptr;
+  }
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     *error = std::string("the artifact cannot be loaded: ") + dlerror();

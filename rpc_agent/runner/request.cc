@@ -92,11 +92,13 @@ std::optional<KernelReply> ParseReply(const std::string& text) {
 }
 
 std::string FormatPeak(const PeakReply& reply) {
-  return Dump({{"gflops", reply.gflops}, {"bandwidth_gbps", reply.bandwidth_gbps}});
+  return Dump(
+      {{"architecture", reply.architecture}, {"gflops", reply.gflops}, {"bandwidth_gbps", reply.bandwidth_gbps}});
 }
 
 std::optional<PeakReply> ParsePeak(const std::string& text) {
   return Parse<PeakReply>(text, [](const Json& json, PeakReply& reply) {
+    json.at("architecture").get_to(reply.architecture);
     json.at("gflops").get_to(reply.gflops);
     json.at("bandwidth_gbps").get_to(reply.bandwidth_gbps);
   });

@@ -46,6 +46,7 @@ struct KernelReply {
 
 // For the mode `peak`: what one core can do at best.
 struct PeakReply {
+  std::string architecture;   // the runner's own ("aarch64"), which an emulator may make another than the agent's
   double gflops = 0;          // fp32, two per fused multiply-add
   double bandwidth_gbps = 0;  // triad, 1e9 bytes per second
 };

@@ -124,6 +124,9 @@ TEST_F(EmbeddedFarmTest, EachFailureOfACandidateHasItsKind) {
   }
   trials.push_back(MakeTrial("garbage", "this is no ELF file", baseline_hash_));
   trials.push_back(MakeTrial("empty", "", baseline_hash_));
+  std::string foreign = baseline_;
+  foreign[18] = 40;  // e_machine: 32-bit ARM
+  trials.push_back(MakeTrial("foreign", foreign, baseline_hash_));
   auto results = Measure(trials);
   for (const auto& c : cases) {
     EXPECT_EQ(ToString(results[c.id].error), ToString(c.kind)) << c.id << ": " << results[c.id].detail;
@@ -132,6 +135,8 @@ TEST_F(EmbeddedFarmTest, EachFailureOfACandidateHasItsKind) {
   }
   EXPECT_EQ(results["garbage"].error, MeasureErrorKind::kLoad) << results["garbage"].detail;
   EXPECT_EQ(results["empty"].error, MeasureErrorKind::kLoad);
+  EXPECT_EQ(results["foreign"].error, MeasureErrorKind::kLoad);
+  EXPECT_THAT(results["foreign"].detail, HasSubstr("another machine"));
 }
 
 TEST_F(EmbeddedFarmTest, EndlessLoopTimesOutAndTheNextTrialRuns) {

@@ -81,6 +81,7 @@ class Inliner {
     if (CountNodes(consumer.value) + loads * CountNodes(producer.value) > kMaxNodes) return false;
     const bool copy = producer.value->op == ExprOp::kLoad && AllAffine(producer.value->args, producer);
     const bool layout = graph_.stages[p].op == "Layout";
+    if (consumer.reduction != Reduction::kNone && copy && IsSlice(producer)) return true;
     if (IsContraction(consumer)) {
       const std::string& op = graph_.stages[c].op;
       if (op == "Conv") return IsPaddingFor(producer, consumer);
@@ -94,6 +95,17 @@ class Inliner {
     if (ReadsInStep(consumer, producer.output)) return true;
     const bool repeats = Points(consumer) > Points(producer);
     return !IsEpilogue(p) && !layout && (!repeats || !HasArithmetic(producer.value));
+  }
+
+  // A part of a tensor, dimension by dimension and element by element: reading it in place costs nothing.
+  static bool IsSlice(const Stage& producer) {
+    for (size_t d = 0; d < producer.value->args.size(); ++d) {
+      auto affine = AsAffine(producer.value->args[d], static_cast<int>(producer.axes.size()));
+      if (!affine || d >= affine->coefficients.size() || affine->coefficients[d] != 1) return false;
+      affine->coefficients[d] = 0;
+      if (std::any_of(affine->coefficients.begin(), affine->coefficients.end(), [](int64_t c) { return c != 0; })) return false;
+    }
+    return producer.value->args.size() == producer.axes.size();
   }
 
   // A zero padding in front of a convolution that has none of its own.

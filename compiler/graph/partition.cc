@@ -157,6 +157,7 @@ class Cutter {
 StatusOr<Partition> PartitionGraph(Graph graph) {
   Partition partition;
   partition.graph = std::move(graph);
+  ComposeShuffles(&partition.graph);
   FoldBatchNormalizations(&partition.graph);
   AssignLayouts(&partition.graph);
   RemoveDeadStages(&partition.graph);

@@ -9,6 +9,9 @@
 
 namespace tilth {
 
+// Makes a channel shuffle (reshape, transposition, reshape back) one stage over images, which no layout need interrupt.
+void ComposeShuffles(Graph* graph);
+
 // Multiplies the factor of a batch normalisation into the constant weights of the convolution before it; its offset
 // becomes (part of) the bias.
 void FoldBatchNormalizations(Graph* graph);

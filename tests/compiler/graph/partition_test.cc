@@ -186,6 +186,49 @@ TEST(Partition, DepthwiseAndGroupedConvolutionsKeepTheirAxes) {
   EXPECT_EQ(partition.workloads[2].stages[0].axes.size(), 5u);
 }
 
+TEST(Partition, ChannelShuffleIsOneCopy) {
+  ModelBuilder model;
+  model.Input("x", {1, 6, 5, 5}).Weights("a", {6, 3, 1, 1}).Weights("b", {6, 1, 3, 3}, 2).Ints("split", {1, 2, 3, 5, 5}).Ints("join", {1, 6, 5, 5});
+  model.Node("Conv", {"x", "a"}, {"t"}).Attribute("group", 2).Node("Relu", {"t"}, {"u"}).Node("Reshape", {"u", "split"}, {"v"});
+  model.Node("Transpose", {"v"}, {"w"}).Attribute("perm", std::vector<int64_t>{0, 2, 1, 3, 4}).Node("Reshape", {"w", "join"}, {"s"});
+  model.Node("Conv", {"s", "b"}, {"y"}).Attribute("group", 6).Output("y");
+  EXPECT_THAT(Names(MustPartition(model)), ElementsAre("layout 6x5x5", "conv2d 1x1 6x5x5->6 g2 +relu", "channelshuffle 5x5x6",
+                                                       "depthwise2d 3x3 6x5x5", "layout 3x3x6"));
+}
+
+TEST(Partition, SplitChannelsAreReadInPlace) {
+  ModelBuilder model;
+  model.Input("x", {1, 6, 5, 5}).Weights("e", {6, 6, 1, 1}).Weights("a", {4, 3, 3, 3}).Ints("parts", {3, 3});
+  model.Node("Conv", {"x", "e"}, {"u"}).Node("Relu", {"u"}, {"z"}).Node("Split", {"z", "parts"}, {"l", "r"}).Attribute("axis", 1);
+  model.Node("Conv", {"r", "a"}, {"t"}).Attribute("pads", std::vector<int64_t>{1, 1, 1, 1}).Node("Relu", {"t"}, {"v"});
+  model.Node("Concat", {"l", "v"}, {"c"}).Attribute("axis", 1).Node("GlobalAveragePool", {"c"}, {"y"}).Output("y");
+  EXPECT_THAT(Names(MustPartition(model)), ElementsAre("layout 6x5x5", "conv2d 1x1 6x5x5->6 +relu", "conv2d 3x3 6x5x5->4 +relu",
+                                                       "concat 5x5x6", "globalaveragepool 5x5x7"));
+}
+
+TEST(Partition, DenseBlockNormalizesBeforeItsConvolutions) {
+  ModelBuilder model;
+  model.Input("x", {1, 4, 5, 5}).Weights("w0", {4, 4, 1, 1}).Weights("w1", {2, 4, 3, 3}).Weights("w2", {2, 6, 1, 1}, 2);
+  for (const std::string p : {"p", "q"}) {
+    for (int i = 0; i < 4; ++i) model.Weights(p + std::to_string(i), {p == "p" ? 4 : 6}, 10 + i);
+  }
+  model.Node("Conv", {"x", "w0"}, {"c0"}).Node("BatchNormalization", {"c0", "p0", "p1", "p2", "p3"}, {"n1"}).Node("Relu", {"n1"}, {"r1"});
+  model.Node("Conv", {"r1", "w1"}, {"c1"}).Attribute("pads", std::vector<int64_t>{1, 1, 1, 1});
+  model.Node("Concat", {"c0", "c1"}, {"k"}).Attribute("axis", 1);
+  model.Node("BatchNormalization", {"k", "q0", "q1", "q2", "q3"}, {"n2"}).Node("Relu", {"n2"}, {"r2"}).Node("Conv", {"r2", "w2"}, {"c2"});
+  model.Node("Concat", {"k", "c2"}, {"m"}).Attribute("axis", 1).Node("AveragePool", {"m"}, {"y"});
+  model.Attribute("kernel_shape", std::vector<int64_t>{2, 2}).Attribute("strides", std::vector<int64_t>{2, 2}).Output("y");
+  EXPECT_LE(MustPartition(model).calls.size(), 10u);
+}
+
+TEST(Partition, LocalResponseNormalizationIsAWindowWithAnEpilogue) {
+  ModelBuilder model;
+  model.Input("x", {1, 4, 5, 5}).Weights("w", {8, 4, 1, 1}).Node("Conv", {"x", "w"}, {"c"}).Node("Relu", {"c"}, {"r"});
+  model.Node("LRN", {"r"}, {"l"}).Attribute("size", 5).Node("MaxPool", {"l"}, {"y"});
+  model.Attribute("kernel_shape", std::vector<int64_t>{3, 3}).Output("y");
+  EXPECT_EQ(MustPartition(model).calls.size(), 5u);
+}
+
 TEST(Partition, OutputsThatAreInputsConstantsOrTwinsAreCopied) {
   ModelBuilder model;
   model.Input("x", {2, 3}).Weights("c", {2, 3}).Node("Identity", {"x"}, {"a"}).Node("Identity", {"c"}, {"b"});

@@ -1,7 +1,5 @@
 #include "tuner/affinity.h"
 
-#include <sched.h>
-
 namespace tilth {
 
 std::vector<int> AllowedCores() {
@@ -17,17 +15,17 @@ std::vector<int> AllowedCores() {
   return cores;
 }
 
-void KeepOffCore(int core) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  int others = 0;
-  for (int allowed : AllowedCores()) {
-    if (allowed == core) continue;
-    CPU_SET(allowed, &set);
-    ++others;
-  }
+CoreAvoidance::CoreAvoidance(int core) {
+  CPU_ZERO(&before_);
+  if (sched_getaffinity(0, sizeof before_, &before_) != 0) return;
+  cpu_set_t others = before_;
+  CPU_CLR(core, &others);
   // A refusal leaves the measurements noisier, not wrong.
-  if (others > 0) sched_setaffinity(0, sizeof set, &set);
+  changed_ = CPU_COUNT(&others) > 0 && sched_setaffinity(0, sizeof others, &others) == 0;
+}
+
+CoreAvoidance::~CoreAvoidance() {
+  if (changed_) sched_setaffinity(0, sizeof before_, &before_);
 }
 
 }  // namespace tilth

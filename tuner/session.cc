@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -166,7 +167,7 @@ class Session {
     farm_options.measure_core = AllowedCores().back();
     TILTH_ASSIGN_OR_RETURN(embedded_, EmbeddedFarm::Start(farm_options), "starting a farm on this machine");
     // Only after the farm's own threads and processes are there: they keep all cores.
-    KeepOffCore(farm_options.measure_core);
+    avoidance_.emplace(farm_options.measure_core);
     return absl::OkStatus();
   }
 
@@ -369,6 +370,7 @@ class Session {
   int infrastructure_failures_ = 0;
   double peak_gflops_ = 0, busy_share_ = 0;
 
+  std::optional<CoreAvoidance> avoidance_;
   // Destroyed in the opposite order: the pipeline uses the client, and the client says good-bye to the farm.
   std::unique_ptr<EmbeddedFarm> embedded_;
   std::unique_ptr<FarmClient> client_;

@@ -13,7 +13,7 @@ import sys
 from side_by_side import Peer, PeerError, geometric_mean, last_cores, pin_to, print_table, ratio
 
 FOLDER = pathlib.Path(__file__).resolve().parent
-DEFAULT_MODELS = ("resnet50", "mobilenet_v2", "bert_base")
+DEFAULT_MODELS = ("resnet50", "mobilenetv2", "bert-base")
 
 
 class Ours:

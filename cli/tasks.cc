@@ -36,15 +36,16 @@ StatusOr<std::vector<Task>> ListTasks(const LoadedModel& model) {
   for (size_t i = 0; i < model.partition.workloads.size(); ++i) {
     const Workload& workload = model.partition.workloads[i];
     TILTH_ASSIGN_OR_RETURN(const auto space, SearchSpace::Create(workload, model.target), workload.name);
-    tasks.push_back({StructuralHash(workload), workload.name, model.partition.weights[i], Flops(workload), CompulsoryBytes(workload),
-                     space->Size()});
+    tasks.push_back({StructuralHash(workload), workload.name, model.partition.weights[i], Flops(workload),
+                     CompulsoryBytes(workload), space->Size()});
   }
   return tasks;
 }
 
 // Spaces are too large for digits: "3.1e+09".
 std::string FormatSize(uint64_t size) {
-  return size < 1'000'000 ? FormatCount(static_cast<int64_t>(size)) : absl::StrFormat("%.1e", static_cast<double>(size));
+  return size < 1'000'000 ? FormatCount(static_cast<int64_t>(size))
+                          : absl::StrFormat("%.1e", static_cast<double>(size));
 }
 
 void PrintTable(const std::vector<Task>& tasks) {
@@ -56,13 +57,14 @@ void PrintTable(const std::vector<Task>& tasks) {
   double flops = 0;
   int uses = 0;
   for (const Task& task : tasks) {
-    table.AddRow({task.name, StrCat(task.weight), absl::StrFormat("%.2f", task.flops * 1e-6), FormatBytes(static_cast<int64_t>(task.bytes)),
-                  FormatSize(task.space_size)});
+    table.AddRow({task.name, StrCat(task.weight), absl::StrFormat("%.2f", task.flops * 1e-6),
+                  FormatBytes(static_cast<int64_t>(task.bytes)), FormatSize(task.space_size)});
     flops += task.flops * task.weight;
     uses += task.weight;
   }
   std::cout << table.Render(TerminalWidth());
-  std::cout << tasks.size() << " kernels, " << uses << " calls, " << absl::StrFormat("%.2f", flops * 1e-9) << " GFLOP in all\n";
+  std::cout << tasks.size() << " kernels, " << uses << " calls, " << absl::StrFormat("%.2f", flops * 1e-9)
+            << " GFLOP in all\n";
 }
 
 void PrintJson(const std::vector<Task>& tasks) {

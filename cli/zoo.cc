@@ -27,7 +27,8 @@ struct Arguments {
 int List(const Arguments& arguments) {
   if (arguments.json) {
     nlohmann::ordered_json document = {{"models", nlohmann::ordered_json::array()}};
-    for (const ZooModel& model : ListZoo()) document["models"].push_back({{"name", model.name}, {"description", model.description}});
+    for (const ZooModel& model : ListZoo())
+      document["models"].push_back({{"name", model.name}, {"description", model.description}});
     std::cout << document.dump(2) << "\n";
     return kExitOk;
   }
@@ -50,18 +51,20 @@ Status WriteReference(const ZooTestCase& made, const std::string& directory) {
 
 StatusOr<int> Make(const Arguments& arguments) {
   TILTH_ASSIGN_OR_RETURN(const ZooTestCase made, MakeZooModel(arguments.name, arguments.seed));
-  const std::string data = StrCat(arguments.output, "/test_data_set_0"), model = StrCat(arguments.output, "/model.onnx");
+  const std::string data = StrCat(arguments.output, "/test_data_set_0"),
+                    model = StrCat(arguments.output, "/model.onnx");
   TILTH_RETURN_IF_ERROR(MakeDirectories(data), "-o ", arguments.output);
   TILTH_RETURN_IF_ERROR(WriteFile(model, made.model));
   for (size_t i = 0; i < made.inputs.size(); ++i) {
-    TILTH_RETURN_IF_ERROR(WriteFile(StrCat(data, "/input_", i, ".pb"), SerializeTensorProto(made.inputs[i], made.input_names[i])));
+    TILTH_RETURN_IF_ERROR(
+        WriteFile(StrCat(data, "/input_", i, ".pb"), SerializeTensorProto(made.inputs[i], made.input_names[i])));
   }
   if (arguments.reference) TILTH_RETURN_IF_ERROR(WriteReference(made, data), "computing reference outputs");
   if (arguments.json) {
     std::cout << nlohmann::ordered_json{{"model", model}, {"bytes", made.model.size()}}.dump(2) << "\n";
   } else {
-    std::cout << model << ": " << FormatBytes(static_cast<int64_t>(made.model.size())) << "\ntune it: tilth tune " << model
-              << " --log tuning.db\n";
+    std::cout << model << ": " << FormatBytes(static_cast<int64_t>(made.model.size())) << "\ntune it: tilth tune "
+              << model << " --log tuning.db\n";
   }
   return kExitOk;
 }
@@ -84,7 +87,8 @@ void AddZooCommand(CLI::App& app, int* exit_code) {
   make->add_option("NAME", arguments->name, "one of 'tilth zoo list'")->required();
   make->add_option("-o,--output", arguments->output, "the directory to write into")->required();
   make->add_option("--seed", arguments->seed, "of the random weights and inputs (default: 1)");
-  make->add_flag("--reference", arguments->reference, "compute the outputs, too, with the (slow) reference interpreter");
+  make->add_flag("--reference", arguments->reference,
+                 "compute the outputs, too, with the (slow) reference interpreter");
   make->add_flag("--json", arguments->json, "print one JSON document");
   make->callback([arguments, exit_code] {
     const StatusOr<int> result = Make(*arguments);

@@ -10,9 +10,15 @@ namespace tilth {
 namespace {
 
 // Integers wrap like the machine's, without undefined behaviour on hostile constants.
-int64_t WrapAdd(int64_t a, int64_t b) { return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b)); }
-int64_t WrapSub(int64_t a, int64_t b) { return static_cast<int64_t>(static_cast<uint64_t>(a) - static_cast<uint64_t>(b)); }
-int64_t WrapMul(int64_t a, int64_t b) { return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b)); }
+int64_t WrapAdd(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+}
+int64_t WrapSub(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) - static_cast<uint64_t>(b));
+}
+int64_t WrapMul(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
+}
 
 enum class Domain { kFloat, kInteger, kBoolean };
 
@@ -42,17 +48,28 @@ bool IsLogic(ExprOp op) { return op == ExprOp::kAnd || op == ExprOp::kOr; }
 
 Expr FoldFloat(ExprOp op, double a, double b) {
   switch (op) {
-    case ExprOp::kAdd: return expr::Float(a + b);
-    case ExprOp::kSub: return expr::Float(a - b);
-    case ExprOp::kMul: return expr::Float(a * b);
-    case ExprOp::kDiv: return expr::Float(a / b);
-    case ExprOp::kMin: return expr::Float(std::fmin(a, b));
-    case ExprOp::kMax: return expr::Float(std::fmax(a, b));
-    case ExprOp::kPow: return expr::Float(std::pow(a, b));
-    case ExprOp::kLess: return expr::Bool(a < b);
-    case ExprOp::kLessEqual: return expr::Bool(a <= b);
-    case ExprOp::kEqual: return expr::Bool(a == b);
-    default: return nullptr;
+    case ExprOp::kAdd:
+      return expr::Float(a + b);
+    case ExprOp::kSub:
+      return expr::Float(a - b);
+    case ExprOp::kMul:
+      return expr::Float(a * b);
+    case ExprOp::kDiv:
+      return expr::Float(a / b);
+    case ExprOp::kMin:
+      return expr::Float(std::fmin(a, b));
+    case ExprOp::kMax:
+      return expr::Float(std::fmax(a, b));
+    case ExprOp::kPow:
+      return expr::Float(std::pow(a, b));
+    case ExprOp::kLess:
+      return expr::Bool(a < b);
+    case ExprOp::kLessEqual:
+      return expr::Bool(a <= b);
+    case ExprOp::kEqual:
+      return expr::Bool(a == b);
+    default:
+      return nullptr;
   }
 }
 
@@ -64,19 +81,32 @@ int64_t FloorDivide(int64_t a, int64_t b) {
 Expr FoldInteger(ExprOp op, int64_t a, int64_t b) {
   const bool divides = b != 0 && !(a == std::numeric_limits<int64_t>::min() && b == -1);
   switch (op) {
-    case ExprOp::kAdd: return expr::Int(WrapAdd(a, b));
-    case ExprOp::kSub: return expr::Int(WrapSub(a, b));
-    case ExprOp::kMul: return expr::Int(WrapMul(a, b));
-    case ExprOp::kFloorDiv: return divides ? expr::Int(FloorDivide(a, b)) : nullptr;
-    case ExprOp::kMod: return divides ? expr::Int(a - FloorDivide(a, b) * b) : nullptr;
-    case ExprOp::kMin: return expr::Int(std::min(a, b));
-    case ExprOp::kMax: return expr::Int(std::max(a, b));
-    case ExprOp::kLess: return expr::Bool(a < b);
-    case ExprOp::kLessEqual: return expr::Bool(a <= b);
-    case ExprOp::kEqual: return expr::Bool(a == b);
-    case ExprOp::kAnd: return expr::Bool(a != 0 && b != 0);
-    case ExprOp::kOr: return expr::Bool(a != 0 || b != 0);
-    default: return nullptr;
+    case ExprOp::kAdd:
+      return expr::Int(WrapAdd(a, b));
+    case ExprOp::kSub:
+      return expr::Int(WrapSub(a, b));
+    case ExprOp::kMul:
+      return expr::Int(WrapMul(a, b));
+    case ExprOp::kFloorDiv:
+      return divides ? expr::Int(FloorDivide(a, b)) : nullptr;
+    case ExprOp::kMod:
+      return divides ? expr::Int(a - FloorDivide(a, b) * b) : nullptr;
+    case ExprOp::kMin:
+      return expr::Int(std::min(a, b));
+    case ExprOp::kMax:
+      return expr::Int(std::max(a, b));
+    case ExprOp::kLess:
+      return expr::Bool(a < b);
+    case ExprOp::kLessEqual:
+      return expr::Bool(a <= b);
+    case ExprOp::kEqual:
+      return expr::Bool(a == b);
+    case ExprOp::kAnd:
+      return expr::Bool(a != 0 && b != 0);
+    case ExprOp::kOr:
+      return expr::Bool(a != 0 || b != 0);
+    default:
+      return nullptr;
   }
 }
 
@@ -129,18 +159,30 @@ Expr FoldUnary(ExprOp op, const Expr& a) {
   }
   const double x = a->number;
   switch (op) {
-    case ExprOp::kNeg: return expr::Float(-x);
-    case ExprOp::kAbs: return expr::Float(std::fabs(x));
-    case ExprOp::kExp: return expr::Float(std::exp(x));
-    case ExprOp::kLog: return expr::Float(std::log(x));
-    case ExprOp::kSqrt: return expr::Float(std::sqrt(x));
-    case ExprOp::kTanh: return expr::Float(std::tanh(x));
-    case ExprOp::kErf: return expr::Float(std::erf(x));
-    case ExprOp::kSigmoid: return expr::Float(1 / (1 + std::exp(-x)));
-    case ExprOp::kFloor: return expr::Float(std::floor(x));
-    case ExprOp::kCeil: return expr::Float(std::ceil(x));
-    case ExprOp::kRound: return expr::Float(std::nearbyint(x));
-    default: return nullptr;
+    case ExprOp::kNeg:
+      return expr::Float(-x);
+    case ExprOp::kAbs:
+      return expr::Float(std::fabs(x));
+    case ExprOp::kExp:
+      return expr::Float(std::exp(x));
+    case ExprOp::kLog:
+      return expr::Float(std::log(x));
+    case ExprOp::kSqrt:
+      return expr::Float(std::sqrt(x));
+    case ExprOp::kTanh:
+      return expr::Float(std::tanh(x));
+    case ExprOp::kErf:
+      return expr::Float(std::erf(x));
+    case ExprOp::kSigmoid:
+      return expr::Float(1 / (1 + std::exp(-x)));
+    case ExprOp::kFloor:
+      return expr::Float(std::floor(x));
+    case ExprOp::kCeil:
+      return expr::Float(std::ceil(x));
+    case ExprOp::kRound:
+      return expr::Float(std::nearbyint(x));
+    default:
+      return nullptr;
   }
 }
 
@@ -215,7 +257,8 @@ Expr Binary(ExprOp op, Expr a, Expr b) {
     TILTH_CHECK(domain == Domain::kInteger);
   }
   if (IsConst(a) && IsConst(b)) {
-    Expr folded = domain == Domain::kFloat ? FoldFloat(op, a->number, b->number) : FoldInteger(op, a->integer, b->integer);
+    Expr folded =
+        domain == Domain::kFloat ? FoldFloat(op, a->number, b->number) : FoldInteger(op, a->integer, b->integer);
     if (folded) return folded;
   }
   if (Expr simple = FoldIdentity(op, a, b)) return simple;
@@ -264,10 +307,14 @@ namespace {
 // Folds again after the args of a node changed.
 Expr Rebuild(const Expr& e, std::vector<Expr> args) {
   switch (e->op) {
-    case ExprOp::kLoad: return Load(e->id, e->dtype, std::move(args));
-    case ExprOp::kSelect: return Select(args[0], args[1], args[2]);
-    case ExprOp::kCast: return Cast(e->dtype, args[0]);
-    default: return args.size() == 1 ? Unary(e->op, args[0]) : Binary(e->op, args[0], args[1]);
+    case ExprOp::kLoad:
+      return Load(e->id, e->dtype, std::move(args));
+    case ExprOp::kSelect:
+      return Select(args[0], args[1], args[2]);
+    case ExprOp::kCast:
+      return Cast(e->dtype, args[0]);
+    default:
+      return args.size() == 1 ? Unary(e->op, args[0]) : Binary(e->op, args[0], args[1]);
   }
 }
 

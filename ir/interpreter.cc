@@ -13,13 +13,20 @@ namespace {
 
 // Integers do not go through double, which holds only 53 bits of them.
 void SetElement(TensorValue* value, int64_t at, int64_t integer) {
-  const auto put = [&](auto element) { std::memcpy(value->bytes.data() + at * sizeof(element), &element, sizeof(element)); };
+  const auto put = [&](auto element) {
+    std::memcpy(value->bytes.data() + at * sizeof(element), &element, sizeof(element));
+  };
   switch (value->dtype) {
-    case DType::kI64: return put(integer);
-    case DType::kI32: return put(static_cast<int32_t>(integer));
-    case DType::kI8: return put(static_cast<int8_t>(integer));
-    case DType::kBool: return put(static_cast<uint8_t>(integer != 0));
-    default: return value->Set(at, static_cast<double>(integer));
+    case DType::kI64:
+      return put(integer);
+    case DType::kI32:
+      return put(static_cast<int32_t>(integer));
+    case DType::kI8:
+      return put(static_cast<int8_t>(integer));
+    case DType::kBool:
+      return put(static_cast<uint8_t>(integer != 0));
+    default:
+      return value->Set(at, static_cast<double>(integer));
   }
 }
 
@@ -116,7 +123,8 @@ class StageRunner {
     do {
       for (int64_t start = 0; start < extent; start += LaneProgram::kLanes) {
         if (lane_is_reduced) point_[lane_axis_] = start;
-        const int wide = lane_is_reduced ? static_cast<int>(std::min<int64_t>(LaneProgram::kLanes, extent - start)) : lanes;
+        const int wide =
+            lane_is_reduced ? static_cast<int>(std::min<int64_t>(LaneProgram::kLanes, extent - start)) : lanes;
         program_.SetPoint(point_);
         TILTH_RETURN_IF_ERROR(program_.Evaluate(wide));
         Accumulate(Result<T>(), wide, lane_is_reduced ? 0 : 1, sums.data());
@@ -129,10 +137,14 @@ class StageRunner {
   T Neutral() const {
     using Limits = std::numeric_limits<T>;
     switch (stage_.reduction) {
-      case Reduction::kProd: return 1;
-      case Reduction::kMax: return Limits::has_infinity ? -Limits::infinity() : Limits::min();
-      case Reduction::kMin: return Limits::has_infinity ? Limits::infinity() : Limits::max();
-      default: return 0;
+      case Reduction::kProd:
+        return 1;
+      case Reduction::kMax:
+        return Limits::has_infinity ? -Limits::infinity() : Limits::min();
+      case Reduction::kMin:
+        return Limits::has_infinity ? Limits::infinity() : Limits::max();
+      default:
+        return 0;
     }
   }
 
@@ -142,10 +154,17 @@ class StageRunner {
     for (int i = 0; i < lanes; ++i) {
       T& sum = sums[i * stride];
       switch (stage_.reduction) {
-        case Reduction::kMax: sum = values[i] > sum || values[i] != values[i] ? values[i] : sum; break;
-        case Reduction::kMin: sum = values[i] < sum || values[i] != values[i] ? values[i] : sum; break;
-        case Reduction::kProd: sum *= values[i]; break;
-        default: sum += values[i];
+        case Reduction::kMax:
+          sum = values[i] > sum || values[i] != values[i] ? values[i] : sum;
+          break;
+        case Reduction::kMin:
+          sum = values[i] < sum || values[i] != values[i] ? values[i] : sum;
+          break;
+        case Reduction::kProd:
+          sum *= values[i];
+          break;
+        default:
+          sum += values[i];
       }
     }
   }
@@ -187,8 +206,8 @@ Status InterpretStage(const Stage& stage, const std::vector<const TensorValue*>&
 
 Status Interpret(const Workload& workload, std::vector<TensorValue>* values) {
   if (values->size() != workload.tensors.size()) {
-    return absl::InvalidArgumentError(StrCat("the workload has ", workload.tensors.size(), " tensors, but ", values->size(),
-                                                   " values were given"));
+    return absl::InvalidArgumentError(
+        StrCat("the workload has ", workload.tensors.size(), " tensors, but ", values->size(), " values were given"));
   }
   std::vector<const TensorValue*> available(values->size(), nullptr);
   for (size_t t = 0; t < values->size(); ++t) {
@@ -199,15 +218,16 @@ Status Interpret(const Workload& workload, std::vector<TensorValue>* values) {
       continue;
     }
     if (value.dtype != tensor.dtype || value.shape != tensor.shape) {
-      return absl::InvalidArgumentError(StrCat(
-          "tensor ", tensor.name, " must be ", ToString(tensor.dtype), "[", absl::StrJoin(tensor.shape, ","), "], got ",
-          ToString(value.dtype), "[", absl::StrJoin(value.shape, ","), "]"));
+      return absl::InvalidArgumentError(StrCat("tensor ", tensor.name, " must be ", ToString(tensor.dtype), "[",
+                                               absl::StrJoin(tensor.shape, ","), "], got ", ToString(value.dtype), "[",
+                                               absl::StrJoin(value.shape, ","), "]"));
     }
     available[t] = &value;
   }
   for (size_t s = 0; s < workload.stages.size(); ++s) {
     const Stage& stage = workload.stages[s];
-    TILTH_RETURN_IF_ERROR(InterpretStage(stage, available, &(*values)[stage.output]), "stage ", s, " of ", workload.name);
+    TILTH_RETURN_IF_ERROR(InterpretStage(stage, available, &(*values)[stage.output]), "stage ", s, " of ",
+                          workload.name);
     available[stage.output] = &(*values)[stage.output];
   }
   return absl::OkStatus();

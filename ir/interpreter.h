@@ -31,8 +31,9 @@ TensorValue RandomValue(const Tensor& tensor, uint64_t seed, int tensor_index);
 // A load out of bounds, or a value of the wrong shape, is an error that names stage and tensor.
 Status Interpret(const Workload& workload, std::vector<TensorValue>* values);
 
-// Runs one stage. `values[t]` is tensor t, or null where it has no value (loading it is an error); values[stage.output] is
-// ignored. `output` has dtype and shape of the stage's output; elements that the stage does not store keep their values.
+// Runs one stage. `values[t]` is tensor t, or null where it has no value (loading it is an error); values[stage.output]
+// is ignored. `output` has dtype and shape of the stage's output; elements that the stage does not store keep their
+// values.
 Status InterpretStage(const Stage& stage, const std::vector<const TensorValue*>& values, TensorValue* output);
 
 }  // namespace tilth

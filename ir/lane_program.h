@@ -1,6 +1,6 @@
-// One expression compiled for the interpreter: a list of instructions over registers of kLanes elements, which run along
-// one axis of an iteration space (the lane axis), so that decoding costs little per element. Floats are doubles and
-// integers int64 throughout. Private to the interpreter.
+// One expression compiled for the interpreter: a list of instructions over registers of kLanes elements, which run
+// along one axis of an iteration space (the lane axis), so that decoding costs little per element. Floats are doubles
+// and integers int64 throughout. Private to the interpreter.
 #pragma once
 
 #include <cstdint>

@@ -34,26 +34,40 @@ int64_t ToInteger(double value) {
 
 double TensorValue::Get(int64_t i) const {
   switch (dtype) {
-    case DType::kF32: return ReadAs<float>(*this, i);
-    case DType::kF16: return HalfToFloat(ReadAs<uint16_t>(*this, i));
-    case DType::kBF16: return BFloat16ToFloat(ReadAs<uint16_t>(*this, i));
-    case DType::kI8: return ReadAs<int8_t>(*this, i);
-    case DType::kI32: return ReadAs<int32_t>(*this, i);
-    case DType::kI64: return static_cast<double>(ReadAs<int64_t>(*this, i));
-    case DType::kBool: return ReadAs<uint8_t>(*this, i) != 0;
+    case DType::kF32:
+      return ReadAs<float>(*this, i);
+    case DType::kF16:
+      return HalfToFloat(ReadAs<uint16_t>(*this, i));
+    case DType::kBF16:
+      return BFloat16ToFloat(ReadAs<uint16_t>(*this, i));
+    case DType::kI8:
+      return ReadAs<int8_t>(*this, i);
+    case DType::kI32:
+      return ReadAs<int32_t>(*this, i);
+    case DType::kI64:
+      return static_cast<double>(ReadAs<int64_t>(*this, i));
+    case DType::kBool:
+      return ReadAs<uint8_t>(*this, i) != 0;
   }
   return 0;
 }
 
 void TensorValue::Set(int64_t i, double value) {
   switch (dtype) {
-    case DType::kF32: return WriteAs(this, i, static_cast<float>(value));
-    case DType::kF16: return WriteAs(this, i, FloatToHalf(static_cast<float>(value)));
-    case DType::kBF16: return WriteAs(this, i, FloatToBFloat16(static_cast<float>(value)));
-    case DType::kI8: return WriteAs(this, i, static_cast<int8_t>(ToInteger(value)));
-    case DType::kI32: return WriteAs(this, i, static_cast<int32_t>(ToInteger(value)));
-    case DType::kI64: return WriteAs(this, i, ToInteger(value));
-    case DType::kBool: return WriteAs(this, i, static_cast<uint8_t>(value != 0));
+    case DType::kF32:
+      return WriteAs(this, i, static_cast<float>(value));
+    case DType::kF16:
+      return WriteAs(this, i, FloatToHalf(static_cast<float>(value)));
+    case DType::kBF16:
+      return WriteAs(this, i, FloatToBFloat16(static_cast<float>(value)));
+    case DType::kI8:
+      return WriteAs(this, i, static_cast<int8_t>(ToInteger(value)));
+    case DType::kI32:
+      return WriteAs(this, i, static_cast<int32_t>(ToInteger(value)));
+    case DType::kI64:
+      return WriteAs(this, i, ToInteger(value));
+    case DType::kBool:
+      return WriteAs(this, i, static_cast<uint8_t>(value != 0));
   }
 }
 

@@ -39,7 +39,8 @@ class StageValidator {
 
   Status Validate() {
     const int num_tensors = static_cast<int>(workload_.tensors.size());
-    if (stage_.output < 0 || stage_.output >= num_tensors) return absl::InvalidArgumentError("writes no declared tensor");
+    if (stage_.output < 0 || stage_.output >= num_tensors)
+      return absl::InvalidArgumentError("writes no declared tensor");
     const Tensor& output = workload_.tensors[stage_.output];
     if (output.role != TensorRole::kOutput && output.role != TensorRole::kTemporary) {
       return absl::InvalidArgumentError(StrCat("writes ", output.name, ", which is not an output or temporary"));
@@ -51,7 +52,8 @@ class StageValidator {
     const int num_axes = static_cast<int>(stage_.axes.size());
     TILTH_RETURN_IF_ERROR(CheckIndices(output, stage_.output_index, num_axes, {}));
     for (const Expr& index : stage_.output_index) {
-      if (!AsAffine(index, num_axes)) return absl::InvalidArgumentError("stores at an index that is not affine in its axes");
+      if (!AsAffine(index, num_axes))
+        return absl::InvalidArgumentError("stores at an index that is not affine in its axes");
     }
     if (IsFloat(stage_.value->dtype) != IsFloat(output.dtype) ||
         (stage_.value->dtype == DType::kBool) != (output.dtype == DType::kBool)) {
@@ -89,16 +91,16 @@ class StageValidator {
   Status CheckIndices(const Tensor& tensor, const std::vector<Expr>& indices, int num_indices,
                       const std::vector<Bound>& bounds) {
     if (indices.size() != tensor.shape.size()) {
-      return absl::InvalidArgumentError(StrCat("indexes ", tensor.name, " with ", indices.size(), " dimensions; it has ",
-                                                     tensor.shape.size()));
+      return absl::InvalidArgumentError(
+          StrCat("indexes ", tensor.name, " with ", indices.size(), " dimensions; it has ", tensor.shape.size()));
     }
     for (size_t d = 0; d < indices.size(); ++d) {
       const auto affine = AsAffine(indices[d], num_indices);
       if (!affine || guarded_) continue;
       const auto [low, high] = Range(*affine, bounds);
       if (low < 0 || high >= tensor.shape[d]) {
-        return absl::InvalidArgumentError(StrCat("indexes dimension ", d, " of ", tensor.name, " from ", low, " to ", high,
-                                                       "; its extent is ", tensor.shape[d]));
+        return absl::InvalidArgumentError(StrCat("indexes dimension ", d, " of ", tensor.name, " from ", low, " to ",
+                                                 high, "; its extent is ", tensor.shape[d]));
       }
     }
     return absl::OkStatus();
@@ -135,7 +137,8 @@ class StageValidator {
     if (__builtin_sub_overflow(b->constant, a->constant, &shift) || shift < -kMaxIndex || shift > kMaxIndex) return;
     for (int i = 0; i < num_indices; ++i) {
       int64_t difference = 0;
-      if (__builtin_sub_overflow(a->coefficients[i], b->coefficients[i], &difference) || difference == std::numeric_limits<int64_t>::min()) {
+      if (__builtin_sub_overflow(a->coefficients[i], b->coefficients[i], &difference) ||
+          difference == std::numeric_limits<int64_t>::min()) {
         return;
       }
       upper.coefficients.push_back(difference);
@@ -168,7 +171,8 @@ Status Validate(const Workload& workload) {
     written[workload.stages[s].output] = true;
   }
   for (size_t t = 0; t < workload.tensors.size(); ++t) {
-    if (!written[t]) return absl::InvalidArgumentError(StrCat("tensor ", workload.tensors[t].name, " is never written"));
+    if (!written[t])
+      return absl::InvalidArgumentError(StrCat("tensor ", workload.tensors[t].name, " is never written"));
   }
   return absl::OkStatus();
 }

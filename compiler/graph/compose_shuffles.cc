@@ -6,7 +6,8 @@ namespace tilth {
 namespace {
 
 bool IsPureTranspose(const Stage& stage) {
-  return stage.reduction == Reduction::kNone && stage.value->op == ExprOp::kLoad && IsIdentityIndex(stage.output_index, stage.axes);
+  return stage.reduction == Reduction::kNone && stage.value->op == ExprOp::kLoad &&
+         IsIdentityIndex(stage.output_index, stage.axes);
 }
 
 // The tensor that alone reads `t`, as an alias; -1 if there is another reader.
@@ -32,7 +33,8 @@ void ComposeShuffles(Graph* graph) {
     if (source < 0) continue;
     const int result = OnlyAlias(*graph, stage.output, consumers);
     if (result < 0 || graph->tensors[result].tensor.role == TensorRole::kOutput) continue;
-    const std::vector<int64_t>&shape = graph->tensors[source].logical_shape, &parts = graph->tensors[split].logical_shape;
+    const std::vector<int64_t>&shape = graph->tensors[source].logical_shape,
+          &parts = graph->tensors[split].logical_shape;
     const size_t rank = shape.size();
     if (rank < 3 || parts.size() != rank + 1 || graph->tensors[result].logical_shape != shape) continue;
     // (n, groups, each, spatial…) to (n, each, groups, spatial…).
@@ -41,7 +43,8 @@ void ComposeShuffles(Graph* graph) {
     for (size_t d = 0; d < parts.size(); ++d) {
       const size_t wanted = d == 1 ? 2 : d == 2 ? 1 : d;
       const Expr& index = stage.value->args[d];
-      shuffles &= (index->op == ExprOp::kIndex && index->id == static_cast<int>(wanted)) || (parts[d] == 1 && expr::IsIntConst(index, 0));
+      shuffles &= (index->op == ExprOp::kIndex && index->id == static_cast<int>(wanted)) ||
+                  (parts[d] == 1 && expr::IsIntConst(index, 0));
     }
     if (!shuffles) continue;
     std::vector<Expr> index = IdentityIndex(static_cast<int>(rank));

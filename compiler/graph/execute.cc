@@ -27,7 +27,8 @@ class Values {
     for (size_t i = 0; i < inputs.size(); ++i) {
       const Tensor& tensor = graph_.tensors[graph_.inputs[i]].tensor;
       if (inputs[i].dtype != tensor.dtype || inputs[i].shape != tensor.shape) {
-        return absl::InvalidArgumentError(StrCat("input '", tensor.name, "' must be ", TypeText(tensor.dtype, tensor.shape), ", got ",
+        return absl::InvalidArgumentError(StrCat("input '", tensor.name, "' must be ",
+                                                 TypeText(tensor.dtype, tensor.shape), ", got ",
                                                  TypeText(inputs[i].dtype, inputs[i].shape)));
       }
       values_[graph_.inputs[i]] = std::make_shared<TensorValue>(inputs[i]);
@@ -40,7 +41,8 @@ class Values {
     const int storage = StorageOf(graph_, tensor);
     if (values_[tensor] == nullptr && storage != tensor && values_[storage] != nullptr) {
       const TensorValue& source = *values_[storage];
-      values_[tensor] = std::make_shared<TensorValue>(TensorValue{source.dtype, graph_.tensors[tensor].tensor.shape, source.bytes});
+      values_[tensor] =
+          std::make_shared<TensorValue>(TensorValue{source.dtype, graph_.tensors[tensor].tensor.shape, source.bytes});
     }
     return values_[tensor].get();
   }
@@ -48,7 +50,8 @@ class Values {
   // The value to write to, which keeps what earlier stages wrote.
   TensorValue* Write(int tensor) {
     const Tensor& description = graph_.tensors[tensor].tensor;
-    if (values_[tensor] == nullptr) values_[tensor] = std::make_shared<TensorValue>(ZeroValue(description.dtype, description.shape));
+    if (values_[tensor] == nullptr)
+      values_[tensor] = std::make_shared<TensorValue>(ZeroValue(description.dtype, description.shape));
     // Only values made here are written to.
     return const_cast<TensorValue*>(values_[tensor].get());
   }
@@ -57,7 +60,9 @@ class Values {
     std::vector<TensorValue> outputs;
     for (int output : graph_.outputs) {
       const TensorValue* value = Read(output);
-      outputs.push_back(value != nullptr ? *value : ZeroValue(graph_.tensors[output].tensor.dtype, graph_.tensors[output].tensor.shape));
+      outputs.push_back(value != nullptr
+                            ? *value
+                            : ZeroValue(graph_.tensors[output].tensor.dtype, graph_.tensors[output].tensor.shape));
     }
     return outputs;
   }
@@ -75,12 +80,14 @@ StatusOr<std::vector<TensorValue>> ExecuteReference(const Graph& graph, const st
   std::vector<const TensorValue*> loads(graph.tensors.size(), nullptr);
   for (const GraphStage& stage : graph.stages) {
     for (int tensor : LoadedTensors(stage.stage)) loads[tensor] = values.Read(tensor);
-    TILTH_RETURN_IF_ERROR(InterpretStage(stage.stage, loads, values.Write(stage.stage.output)), stage.op, " '", stage.name, "'");
+    TILTH_RETURN_IF_ERROR(InterpretStage(stage.stage, loads, values.Write(stage.stage.output)), stage.op, " '",
+                          stage.name, "'");
   }
   return values.Outputs();
 }
 
-StatusOr<std::vector<TensorValue>> ExecuteReference(const Partition& partition, const std::vector<TensorValue>& inputs) {
+StatusOr<std::vector<TensorValue>> ExecuteReference(const Partition& partition,
+                                                    const std::vector<TensorValue>& inputs) {
   Values values(partition.graph);
   TILTH_RETURN_IF_ERROR(values.SetInputs(inputs));
   for (const KernelCall& call : partition.calls) {
@@ -89,7 +96,8 @@ StatusOr<std::vector<TensorValue>> ExecuteReference(const Partition& partition, 
     for (size_t t = 0; t < call.tensors.size(); ++t) {
       if (workload.tensors[t].role == TensorRole::kOutput) continue;
       const TensorValue* value = values.Read(call.tensors[t]);
-      if (value == nullptr) return absl::InternalError(StrCat("kernel ", call.name, " reads a tensor before it is written"));
+      if (value == nullptr)
+        return absl::InternalError(StrCat("kernel ", call.name, " reads a tensor before it is written"));
       locals[t] = {value->dtype, workload.tensors[t].shape, value->bytes};
     }
     TILTH_RETURN_IF_ERROR(Interpret(workload, &locals), "kernel ", call.name);
@@ -105,7 +113,8 @@ StatusOr<std::vector<TensorValue>> ExecuteReference(const Partition& partition, 
       }
       const int64_t width = SizeInBytes(output->dtype);
       for (size_t i = 0; i < written.bytes.size(); ++i) {
-        if (written.bytes[i] != 0) std::copy_n(locals[t].bytes.data() + i * width, width, output->bytes.data() + i * width);
+        if (written.bytes[i] != 0)
+          std::copy_n(locals[t].bytes.data() + i * width, width, output->bytes.data() + i * width);
       }
     }
   }

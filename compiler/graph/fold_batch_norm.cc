@@ -12,7 +12,8 @@ struct ScaledChannels {
 
 std::optional<ScaledChannels> MatchBatchNormalization(const Graph& graph, const GraphStage& stage) {
   const Expr& sum = stage.stage.value;
-  if (stage.op != "BatchNormalization" || sum->op != ExprOp::kAdd || sum->args[0]->op != ExprOp::kMul) return std::nullopt;
+  if (stage.op != "BatchNormalization" || sum->op != ExprOp::kAdd || sum->args[0]->op != ExprOp::kMul)
+    return std::nullopt;
   const Expr &x = sum->args[0]->args[0], &factor = sum->args[0]->args[1], &offset = sum->args[1];
   for (const Expr* e : {&x, &factor, &offset}) {
     if ((*e)->op != ExprOp::kLoad) return std::nullopt;
@@ -33,7 +34,9 @@ class Folder {
   void Run() {
     for (size_t s = 0; s < graph_.stages.size(); ++s) Fold(static_cast<int>(s));
     auto& stages = graph_.stages;
-    stages.erase(std::remove_if(stages.begin(), stages.end(), [](const GraphStage& stage) { return stage.stage.output < 0; }), stages.end());
+    stages.erase(
+        std::remove_if(stages.begin(), stages.end(), [](const GraphStage& stage) { return stage.stage.output < 0; }),
+        stages.end());
   }
 
  private:
@@ -46,7 +49,8 @@ class Folder {
   bool IsConvolution(int s) const {
     if (s < 0) return false;
     const GraphStage& stage = graph_.stages[s];
-    return stage.op == "Conv" && IsContraction(stage.stage) && graph_.tensors[stage.stage.value->args[1]->id].data != nullptr;
+    return stage.op == "Conv" && IsContraction(stage.stage) &&
+           graph_.tensors[stage.stage.value->args[1]->id].data != nullptr;
   }
 
   void Fold(int s) {
@@ -63,7 +67,8 @@ class Folder {
     // Convolution, then bias, then normalisation.
     Stage& bias_stage = graph_.stages[before].stage;
     const Expr& sum = bias_stage.value;
-    if (graph_.stages[before].op != "Conv" || bias_stage.reduction != Reduction::kNone || sum->op != ExprOp::kAdd) return;
+    if (graph_.stages[before].op != "Conv" || bias_stage.reduction != Reduction::kNone || sum->op != ExprOp::kAdd)
+      return;
     if (sum->args[0]->op != ExprOp::kLoad || sum->args[1]->op != ExprOp::kLoad) return;
     const TensorValue* bias = graph_.tensors[sum->args[1]->id].data.get();
     const int convolution = OnlyProducer(sum->args[0]->id);

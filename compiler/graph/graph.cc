@@ -8,7 +8,9 @@
 namespace tilth {
 namespace {
 
-std::string ShapeText(const Tensor& tensor) { return StrCat(ToString(tensor.dtype), "[", absl::StrJoin(tensor.shape, ","), "]"); }
+std::string ShapeText(const Tensor& tensor) {
+  return StrCat(ToString(tensor.dtype), "[", absl::StrJoin(tensor.shape, ","), "]");
+}
 
 }  // namespace
 
@@ -20,7 +22,8 @@ int StorageOf(const Graph& graph, int tensor) {
 std::vector<int> LoadedTensors(const Stage& stage) {
   std::vector<int> loaded;
   expr::Visit(stage.value, [&](const ExprNode& node) {
-    if (node.op == ExprOp::kLoad && std::find(loaded.begin(), loaded.end(), node.id) == loaded.end()) loaded.push_back(node.id);
+    if (node.op == ExprOp::kLoad && std::find(loaded.begin(), loaded.end(), node.id) == loaded.end())
+      loaded.push_back(node.id);
   });
   return loaded;
 }
@@ -35,7 +38,8 @@ std::vector<std::vector<int>> ConsumersOf(const Graph& graph) {
 
 std::vector<std::vector<int>> ProducersOf(const Graph& graph) {
   std::vector<std::vector<int>> producers(graph.tensors.size());
-  for (size_t s = 0; s < graph.stages.size(); ++s) producers[graph.stages[s].stage.output].push_back(static_cast<int>(s));
+  for (size_t s = 0; s < graph.stages.size(); ++s)
+    producers[graph.stages[s].stage.output].push_back(static_cast<int>(s));
   return producers;
 }
 
@@ -116,7 +120,8 @@ std::string ToText(const Graph& graph) {
   Workload whole;
   for (size_t t = 0; t < graph.tensors.size(); ++t) {
     const GraphTensor& tensor = graph.tensors[t];
-    StrAppend(&out, "t", t, " ", kRoles[static_cast<int>(tensor.tensor.role)], " ", ShapeText(tensor.tensor), " ", tensor.tensor.name);
+    StrAppend(&out, "t", t, " ", kRoles[static_cast<int>(tensor.tensor.role)], " ", ShapeText(tensor.tensor), " ",
+              tensor.tensor.name);
     if (tensor.alias_of >= 0) StrAppend(&out, " alias of t", tensor.alias_of);
     if (!tensor.permutation.empty()) StrAppend(&out, " permuted ", absl::StrJoin(tensor.permutation, ","));
     out += "\n";

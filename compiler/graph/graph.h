@@ -1,6 +1,6 @@
 // Graph: a whole model as tensor-expression stages. After import there are no operators any more, only stages over
-// tensors, so folding a constant is interpreting a stage, and choosing a layout is permuting the dimensions of a tensor in
-// every index that names it.
+// tensors, so folding a constant is interpreting a stage, and choosing a layout is permuting the dimensions of a tensor
+// in every index that names it.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,8 @@ struct GraphTensor {
   // permutation is the identity.
   std::vector<int64_t> logical_shape;
   std::vector<int> permutation;
-  // Import's hint for the layout pass: an operator that works on images reads or writes this tensor as (n, c, spatial…).
+  // Import's hint for the layout pass: an operator that works on images reads or writes this tensor as (n, c,
+  // spatial…).
   bool is_image = false;
 };
 

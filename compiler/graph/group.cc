@@ -39,7 +39,10 @@ bool IsRowReduction(const Stage& stage) {
 class Grouper {
  public:
   explicit Grouper(Graph* graph)
-      : graph_(*graph), consumers_(ConsumersOf(*graph)), producers_(ProducersOf(*graph)), group_of_(graph->stages.size(), -1) {
+      : graph_(*graph),
+        consumers_(ConsumersOf(*graph)),
+        producers_(ProducersOf(*graph)),
+        group_of_(graph->stages.size(), -1) {
     has_alias_.assign(graph->tensors.size(), false);
     for (const GraphTensor& tensor : graph->tensors) {
       if (tensor.alias_of >= 0) has_alias_[tensor.alias_of] = true;
@@ -77,7 +80,8 @@ class Grouper {
       std::vector<int>& list = readers[StorageOf(graph_, static_cast<int>(t))];
       list.insert(list.end(), consumers_[t].begin(), consumers_[t].end());
     }
-    for (size_t s = 0; s < graph_.stages.size(); ++s) successors_[s] = readers[StorageOf(graph_, graph_.stages[s].stage.output)];
+    for (size_t s = 0; s < graph_.stages.size(); ++s)
+      successors_[s] = readers[StorageOf(graph_, graph_.stages[s].stage.output)];
   }
 
   void AddEpilogue(int s) {
@@ -85,10 +89,11 @@ class Grouper {
     const int t = reduction.output;
     const GraphTensor& tensor = graph_.tensors[t];
     std::vector<int> group = {s};
-    if (tensor.tensor.role == TensorRole::kTemporary && !has_alias_[t] && tensor.alias_of < 0 && consumers_[t].size() == 1 &&
-        producers_[t].size() == 1) {
+    if (tensor.tensor.role == TensorRole::kTemporary && !has_alias_[t] && tensor.alias_of < 0 &&
+        consumers_[t].size() == 1 && producers_[t].size() == 1) {
       const int e = consumers_[t][0];
-      if (group_of_[e] < 0 && graph_.stages[e].stage.reduction == Reduction::kNone && TakeAxes(reduction, &graph_.stages[e].stage)) {
+      if (group_of_[e] < 0 && graph_.stages[e].stage.reduction == Reduction::kNone &&
+          TakeAxes(reduction, &graph_.stages[e].stage)) {
         group.push_back(e);
       }
     }
@@ -109,7 +114,8 @@ class Grouper {
       for (size_t d = 0; d < node.args.size(); ++d) {
         if (expr::IsIntConst(node.args[d], 0) && shape[d] == 1) continue;
         const Expr& index = node.args[d];
-        fits &= index->op == ExprOp::kIndex && here[index->id] == nullptr && epilogue->axes[index->id].extent == shape[d];
+        fits &=
+            index->op == ExprOp::kIndex && here[index->id] == nullptr && epilogue->axes[index->id].extent == shape[d];
         if (!fits) return;
         here[index->id] = reduction.output_index[d];
       }
@@ -135,12 +141,13 @@ class Grouper {
     std::vector<Expr> store;
     for (const Expr& e : epilogue.output_index) store.push_back(expr::SubstituteIndices(e, replacement));
     const std::vector<int> real = RealAxes(reduction.axes);
-    const auto offset = LinearOffset(store, graph_.tensors[epilogue.output].tensor.shape, static_cast<int>(reduction.axes.size()));
+    const auto offset =
+        LinearOffset(store, graph_.tensors[epilogue.output].tensor.shape, static_cast<int>(reduction.axes.size()));
     return offset && (real.empty() || offset->coefficients[real.back()] == 1);
   }
 
-  // Collects what belongs to the same rows as reduction `s`: later stages that read the group's results, and elementwise
-  // stages right before it.
+  // Collects what belongs to the same rows as reduction `s`: later stages that read the group's results, and
+  // elementwise stages right before it.
   void AddRows(int s) {
     const Stage& first = graph_.stages[s].stage;
     row_extents_.clear();
@@ -171,7 +178,8 @@ class Grouper {
     if (group_of_[s] >= 0 || producers_[stage.output].size() != 1) return false;
     const std::vector<int> real = RealAxes(stage.axes);
     const bool reduces = stage.reduction != Reduction::kNone;
-    if (reduces ? !IsRowReduction(stage) || real.size() != row_extents_.size() : real.size() < row_extents_.size()) return false;
+    if (reduces ? !IsRowReduction(stage) || real.size() != row_extents_.size() : real.size() < row_extents_.size())
+      return false;
     for (size_t r = 0; r < row_extents_.size(); ++r) {
       if (stage.axes[real[r]].extent != row_extents_[r]) return false;
     }
@@ -226,7 +234,8 @@ class Grouper {
       std::vector<int> next_stages = successors_[at];
       // A fused neighbour runs as one: what follows any of its stages follows all.
       if (group_of_[at] >= 0) {
-        for (int mate : groups_[group_of_[at]]) next_stages.insert(next_stages.end(), successors_[mate].begin(), successors_[mate].end());
+        for (int mate : groups_[group_of_[at]])
+          next_stages.insert(next_stages.end(), successors_[mate].begin(), successors_[mate].end());
       }
       for (int next : next_stages) {
         if (members.count(next) != 0) return false;

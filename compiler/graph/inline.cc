@@ -40,7 +40,10 @@ bool AllAffine(const std::vector<Expr>& index, const Stage& stage) {
 class Inliner {
  public:
   explicit Inliner(Graph* graph)
-      : graph_(*graph), consumers_(ConsumersOf(*graph)), producers_(ProducersOf(*graph)), removed_(graph->stages.size(), false) {
+      : graph_(*graph),
+        consumers_(ConsumersOf(*graph)),
+        producers_(ProducersOf(*graph)),
+        removed_(graph->stages.size(), false) {
     has_alias_.assign(graph->tensors.size(), false);
     for (const GraphTensor& tensor : graph->tensors) {
       if (tensor.alias_of >= 0) has_alias_[tensor.alias_of] = true;
@@ -69,10 +72,12 @@ class Inliner {
     const Stage& producer = graph_.stages[s].stage;
     const GraphTensor& tensor = graph_.tensors[producer.output];
     if (producer.reduction != Reduction::kNone || !IsIdentityIndex(producer.output_index, producer.axes)) return false;
-    if (tensor.tensor.role != TensorRole::kTemporary || tensor.alias_of >= 0 || has_alias_[producer.output]) return false;
+    if (tensor.tensor.role != TensorRole::kTemporary || tensor.alias_of >= 0 || has_alias_[producer.output])
+      return false;
     const std::vector<int>& consumers = consumers_[producer.output];
     if (producers_[producer.output].size() != 1 || consumers.empty()) return false;
-    return std::all_of(consumers.begin(), consumers.end(), [&](int c) { return MayInlineInto(s, c, consumers.size()); });
+    return std::all_of(consumers.begin(), consumers.end(),
+                       [&](int c) { return MayInlineInto(s, c, consumers.size()); });
   }
 
   bool MayInlineInto(int p, int c, size_t num_consumers) const {
@@ -88,10 +93,11 @@ class Inliner {
       return copy && !layout && StaysContraction(producer, consumer);
     }
     if (consumer.reduction != Reduction::kNone) {
-      return num_consumers == 1 && !layout && loads >= 1 && Points(consumer) == Points(producer) && ReducesInnermost(consumer, producer.output) &&
-             !IsEpilogue(p);
+      return num_consumers == 1 && !layout && loads >= 1 && Points(consumer) == Points(producer) &&
+             ReducesInnermost(consumer, producer.output) && !IsEpilogue(p);
     }
-    if (num_consumers > 1) return !layout && !HasArithmetic(producer.value) && (copy || producer.value->op == ExprOp::kConst);
+    if (num_consumers > 1)
+      return !layout && !HasArithmetic(producer.value) && (copy || producer.value->op == ExprOp::kConst);
     if (ReadsInStep(consumer, producer.output)) return true;
     const bool repeats = Points(consumer) > Points(producer);
     return !IsEpilogue(p) && !layout && (!repeats || !HasArithmetic(producer.value));
@@ -103,7 +109,8 @@ class Inliner {
       auto affine = AsAffine(producer.value->args[d], static_cast<int>(producer.axes.size()));
       if (!affine || d >= affine->coefficients.size() || affine->coefficients[d] != 1) return false;
       affine->coefficients[d] = 0;
-      if (std::any_of(affine->coefficients.begin(), affine->coefficients.end(), [](int64_t c) { return c != 0; })) return false;
+      if (std::any_of(affine->coefficients.begin(), affine->coefficients.end(), [](int64_t c) { return c != 0; }))
+        return false;
     }
     return producer.value->args.size() == producer.axes.size();
   }
@@ -111,10 +118,12 @@ class Inliner {
   // A zero padding in front of a convolution that has none of its own.
   static bool IsPaddingFor(const Stage& producer, const Stage& consumer) {
     const Expr& padded = producer.value;
-    const bool zero_pad = padded->op == ExprOp::kSelect && padded->args[1]->op == ExprOp::kLoad && expr::IsConst(padded->args[2]) &&
-                          IsFloat(padded->args[2]->dtype) && padded->args[2]->number == 0 && AllAffine(padded->args[1]->args, producer);
+    const bool zero_pad = padded->op == ExprOp::kSelect && padded->args[1]->op == ExprOp::kLoad &&
+                          expr::IsConst(padded->args[2]) && IsFloat(padded->args[2]->dtype) &&
+                          padded->args[2]->number == 0 && AllAffine(padded->args[1]->args, producer);
     const Expr& left = consumer.value->args[0];
-    return zero_pad && left->op == ExprOp::kLoad && left->id == producer.output && consumer.value->args[1]->id != producer.output;
+    return zero_pad && left->op == ExprOp::kLoad && left->id == producer.output &&
+           consumer.value->args[1]->id != producer.output;
   }
 
   // Guards and indices of a matrix product must stay what they are: single loads at affine indices.
@@ -212,7 +221,9 @@ void RedirectStores(Graph* graph) {
     const int from = copy.value->id;
     const GraphTensor& tensor = graph->tensors[from];
     if (tensor.tensor.role != TensorRole::kTemporary || tensor.alias_of >= 0 || has_alias[from]) continue;
-    if (consumers[from].size() != 1 || producers[from].size() != 1 || tensor.tensor.dtype != graph->tensors[copy.output].tensor.dtype) continue;
+    if (consumers[from].size() != 1 || producers[from].size() != 1 ||
+        tensor.tensor.dtype != graph->tensors[copy.output].tensor.dtype)
+      continue;
     Stage& producer = graph->stages[producers[from][0]].stage;
     if (producer.output != from) continue;  // already redirected
     // The copy must visit every element of `from` once: its load index is a permutation of its axes.
@@ -221,7 +232,8 @@ void RedirectStores(Graph* graph) {
     for (size_t d = 0; d < copy.value->args.size() && permutes; ++d) {
       const Expr& index = copy.value->args[d];
       if (expr::IsIntConst(index, 0) && tensor.tensor.shape[d] == 1) continue;
-      permutes = index->op == ExprOp::kIndex && copy.axes[index->id].extent == tensor.tensor.shape[d] && replacement[index->id] == nullptr;
+      permutes = index->op == ExprOp::kIndex && copy.axes[index->id].extent == tensor.tensor.shape[d] &&
+                 replacement[index->id] == nullptr;
       if (permutes) replacement[index->id] = producer.output_index[d];
     }
     for (size_t a = 0; a < copy.axes.size(); ++a) {

@@ -113,7 +113,9 @@ std::string KernelName(const Graph& graph, const std::vector<int>& group) {
       ops.push_back(part == "Conv" || part == "Gemm" || part == "BatchNormalization" ? "bias" : Lower(part));
       begin = end + 1;
     }
-    ops.erase(std::unique(ops.begin(), ops.end(), [](const auto& a, const auto& b) { return a == "bias" && b == "bias"; }), ops.end());
+    ops.erase(
+        std::unique(ops.begin(), ops.end(), [](const auto& a, const auto& b) { return a == "bias" && b == "bias"; }),
+        ops.end());
     if (ops[0] == Lower(head.op)) ops.erase(ops.begin());
     return ops.empty() ? HeadName(graph, head) : StrCat(HeadName(graph, head), " +", absl::StrJoin(ops, "+"));
   }
@@ -127,7 +129,8 @@ std::string KernelName(const Graph& graph, const std::vector<int>& group) {
   }
   if (sums == 2 && roots) ops = {"layernorm"};
   if (ops.size() > 3) ops = {ops[0], "…", ops.back()};
-  return StrCat(absl::StrJoin(ops, "+"), " ", Compact(graph.tensors[graph.stages[group.back()].stage.output].tensor.shape));
+  return StrCat(absl::StrJoin(ops, "+"), " ",
+                Compact(graph.tensors[graph.stages[group.back()].stage.output].tensor.shape));
 }
 
 }  // namespace tilth

@@ -30,7 +30,8 @@ bool IsAligned(const std::vector<Expr>& index, const std::vector<Expr>& output_i
       if (node.op == ExprOp::kLoad) aligned = false;
       if (node.op != ExprOp::kIndex) return;
       bool found = false;
-      expr::Visit(output_index[d], [&](const ExprNode& other) { found |= other.op == ExprOp::kIndex && other.id == node.id; });
+      expr::Visit(output_index[d],
+                  [&](const ExprNode& other) { found |= other.op == ExprOp::kIndex && other.id == node.id; });
       aligned &= found;
     });
     if (!aligned) return false;
@@ -61,7 +62,8 @@ class LayoutPass {
   // Tensors that an elementwise stage reads or writes in step want the same layout.
   void Propagate() {
     wants_.assign(graph_.tensors.size(), false);
-    for (size_t t = 0; t < wants_.size(); ++t) wants_[t] = graph_.tensors[t].is_image && MayPermute(static_cast<int>(t));
+    for (size_t t = 0; t < wants_.size(); ++t)
+      wants_[t] = graph_.tensors[t].is_image && MayPermute(static_cast<int>(t));
     for (bool changed = true; changed;) {
       changed = false;
       for (const GraphStage& graph_stage : graph_.stages) {
@@ -69,7 +71,8 @@ class LayoutPass {
         if (stage.reduction != Reduction::kNone) continue;
         std::vector<int> together = {stage.output};
         expr::Visit(stage.value, [&](const ExprNode& node) {
-          if (node.op == ExprOp::kLoad && MayPermute(node.id) && IsAligned(node.args, stage.output_index)) together.push_back(node.id);
+          if (node.op == ExprOp::kLoad && MayPermute(node.id) && IsAligned(node.args, stage.output_index))
+            together.push_back(node.id);
         });
         if (std::none_of(together.begin(), together.end(), [&](int t) { return wants_[t]; })) continue;
         for (int t : together) {
@@ -164,13 +167,15 @@ class LayoutPass {
   }
 
   bool HasAliases(int t) const {
-    return std::any_of(graph_.tensors.begin(), graph_.tensors.end(), [&](const GraphTensor& tensor) { return tensor.alias_of == t; });
+    return std::any_of(graph_.tensors.begin(), graph_.tensors.end(),
+                       [&](const GraphTensor& tensor) { return tensor.alias_of == t; });
   }
 
   void Permute(int t) {
     GraphTensor& tensor = graph_.tensors[t];
     tensor.permutation = ChannelsLast(tensor.logical_shape.size());
-    for (size_t d = 0; d < tensor.permutation.size(); ++d) tensor.tensor.shape[d] = tensor.logical_shape[tensor.permutation[d]];
+    for (size_t d = 0; d < tensor.permutation.size(); ++d)
+      tensor.tensor.shape[d] = tensor.logical_shape[tensor.permutation[d]];
   }
 
   std::vector<Expr> PhysicalIndex(int t, const std::vector<Expr>& logical) const {
@@ -191,7 +196,8 @@ class LayoutPass {
     expr::Visit(stage->value, [&](const ExprNode& node) {
       if (node.op == ExprOp::kLoad && first_load == nullptr) first_load = &node.args;
     });
-    const int num_axes = static_cast<int>(stage->axes.size()), total = num_axes + static_cast<int>(stage->reduce_axes.size());
+    const int num_axes = static_cast<int>(stage->axes.size()),
+              total = num_axes + static_cast<int>(stage->reduce_axes.size());
     std::vector<int> order(total);
     std::iota(order.begin(), order.end(), 0);
     SortAxes(stage->output_index, order.begin(), order.begin() + num_axes);
@@ -201,7 +207,8 @@ class LayoutPass {
     for (int i = 0; i < total; ++i) {
       replacement[order[i]] = expr::Index(i);
       const bool reduced = order[i] >= num_axes;
-      (reduced ? reduce_axes : axes).push_back(reduced ? stage->reduce_axes[order[i] - num_axes] : stage->axes[order[i]]);
+      (reduced ? reduce_axes : axes)
+          .push_back(reduced ? stage->reduce_axes[order[i] - num_axes] : stage->axes[order[i]]);
     }
     for (Expr& e : stage->output_index) e = expr::SubstituteIndices(e, replacement);
     stage->value = expr::SubstituteIndices(stage->value, replacement);
@@ -210,7 +217,8 @@ class LayoutPass {
   }
 
   // Stable by the first dimension of `index` in which an axis occurs.
-  static void SortAxes(const std::vector<Expr>& index, std::vector<int>::iterator begin, std::vector<int>::iterator end) {
+  static void SortAxes(const std::vector<Expr>& index, std::vector<int>::iterator begin,
+                       std::vector<int>::iterator end) {
     std::map<int, size_t> first;
     for (size_t d = 0; d < index.size(); ++d) {
       expr::Visit(index[d], [&](const ExprNode& node) {
@@ -226,7 +234,8 @@ class LayoutPass {
     const Tensor &from = graph_.tensors[stage.value->id].tensor, &to = graph_.tensors[stage.output].tensor;
     if (from.dtype != to.dtype || NumElements(from.shape) != NumElements(to.shape)) return false;
     const int num_axes = static_cast<int>(stage.axes.size());
-    auto load = LinearOffset(stage.value->args, from.shape, num_axes), store = LinearOffset(stage.output_index, to.shape, num_axes);
+    auto load = LinearOffset(stage.value->args, from.shape, num_axes),
+         store = LinearOffset(stage.output_index, to.shape, num_axes);
     if (!load || !store) return false;
     for (int i = 0; i < num_axes; ++i) {
       if (stage.axes[i].extent == 1) load->coefficients[i] = store->coefficients[i] = 0;

@@ -17,7 +17,8 @@ bool IsContractionGroup(const Graph& graph, const std::vector<int>& group) {
 
 // Removes axes of extent 1: rowwise and elementwise kernels have no use for them, and equal structures become equal.
 void DropUnitAxes(Stage* stage) {
-  const int num_axes = static_cast<int>(stage->axes.size()), total = num_axes + static_cast<int>(stage->reduce_axes.size());
+  const int num_axes = static_cast<int>(stage->axes.size()),
+            total = num_axes + static_cast<int>(stage->reduce_axes.size());
   std::vector<Expr> replacement(total);
   std::vector<Axis> axes, reduce_axes;
   for (int i = 0, next = 0; i < total; ++i) {
@@ -62,9 +63,11 @@ class Cutter {
     call.name = graph_.stages[group[0]].name;
     Workload workload = MakeWorkload(group, &call.tensors);
     if (Status status = Validate(workload); !status.ok()) {
-      return absl::InternalError(StrCat("kernel of '", call.name, "' (", graph_.stages[group[0]].op, ") is not valid: ", status.message()));
+      return absl::InternalError(
+          StrCat("kernel of '", call.name, "' (", graph_.stages[group[0]].op, ") is not valid: ", status.message()));
     }
-    const auto [known, is_new] = by_hash_.emplace(StructuralHash(workload), static_cast<int>(partition_.workloads.size()));
+    const auto [known, is_new] =
+        by_hash_.emplace(StructuralHash(workload), static_cast<int>(partition_.workloads.size()));
     call.workload = known->second;
     if (is_new) {
       partition_.workloads.push_back(std::move(workload));
@@ -77,7 +80,8 @@ class Cutter {
 
   bool IsUsedOutside(int tensor, const std::set<int>& group) const {
     if (graph_.tensors[tensor].tensor.role == TensorRole::kOutput || has_alias_[tensor]) return true;
-    return std::any_of(consumers_[tensor].begin(), consumers_[tensor].end(), [&](int s) { return group.count(s) == 0; });
+    return std::any_of(consumers_[tensor].begin(), consumers_[tensor].end(),
+                       [&](int s) { return group.count(s) == 0; });
   }
 
   Workload MakeWorkload(const std::vector<int>& group, std::vector<int>* call_tensors) {
@@ -86,9 +90,13 @@ class Cutter {
     const auto add_once = [](std::vector<int>* list, int tensor) {
       if (std::find(list->begin(), list->end(), tensor) == list->end()) list->push_back(tensor);
     };
-    for (int s : group) add_once(IsUsedOutside(graph_.stages[s].stage.output, members) ? &written : &temporary, graph_.stages[s].stage.output);
+    for (int s : group)
+      add_once(IsUsedOutside(graph_.stages[s].stage.output, members) ? &written : &temporary,
+               graph_.stages[s].stage.output);
     const auto is_made_here = [&](int tensor) {
-      return std::count(written.begin(), written.end(), tensor) + std::count(temporary.begin(), temporary.end(), tensor) > 0;
+      return std::count(written.begin(), written.end(), tensor) +
+                 std::count(temporary.begin(), temporary.end(), tensor) >
+             0;
     };
     for (int s : group) {
       for (int tensor : LoadedTensors(graph_.stages[s].stage)) {
@@ -128,7 +136,9 @@ class Cutter {
   }
 
   // Sliding windows keep their axes as convolutions do; their reduced axes are named taps.
-  static bool IsWindow(const Stage& stage) { return !stage.reduce_axes.empty() && stage.axes.size() >= 3 && stage.reduce_axes[0].name == "r"; }
+  static bool IsWindow(const Stage& stage) {
+    return !stage.reduce_axes.empty() && stage.axes.size() >= 3 && stage.reduce_axes[0].name == "r";
+  }
 
   static void SetValueBounds(Workload* workload) {
     std::vector<const Tensor*> tensors;

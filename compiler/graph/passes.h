@@ -21,8 +21,9 @@ void FoldBatchNormalizations(Graph* graph);
 // stage (op "Layout") is inserted. Copies that turn out to move nothing become aliases.
 void AssignLayouts(Graph* graph);
 
-// Substitutes elementwise stages into the stages that read them, where that costs no repeated work: chains of elementwise
-// operators become one stage, transpositions move into the indices of matrix products, padding into those of convolutions.
+// Substitutes elementwise stages into the stages that read them, where that costs no repeated work: chains of
+// elementwise operators become one stage, transpositions move into the indices of matrix products, padding into those
+// of convolutions.
 void InlineStages(Graph* graph);
 
 // Lets a stage whose result is only copied (into a slice of a concatenation, or transposed with the innermost dimension

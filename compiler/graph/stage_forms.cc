@@ -16,7 +16,8 @@ std::vector<bool> IndicesIn(const Expr& e, size_t count) {
 // The load itself, looking through a select with the neutral 0; null for anything else.
 const ExprNode* LoadInside(const Expr& e) {
   if (e->op == ExprOp::kLoad) return e.get();
-  const bool guarded = e->op == ExprOp::kSelect && e->args[1]->op == ExprOp::kLoad && expr::IsConst(e->args[2]) && e->args[2]->number == 0;
+  const bool guarded = e->op == ExprOp::kSelect && e->args[1]->op == ExprOp::kLoad && expr::IsConst(e->args[2]) &&
+                       e->args[2]->number == 0;
   return guarded ? e->args[1].get() : nullptr;
 }
 
@@ -54,7 +55,8 @@ std::optional<Affine> LinearOffset(const std::vector<Expr>& index, const std::ve
   for (size_t d = 0; d < index.size(); ++d) {
     const auto dimension = AsAffine(index[d], num_indices);
     if (!dimension) return std::nullopt;
-    for (int i = 0; i < num_indices; ++i) offset.coefficients[i] = offset.coefficients[i] * shape[d] + dimension->coefficients[i];
+    for (int i = 0; i < num_indices; ++i)
+      offset.coefficients[i] = offset.coefficients[i] * shape[d] + dimension->coefficients[i];
     offset.constant = offset.constant * shape[d] + dimension->constant;
   }
   return offset;

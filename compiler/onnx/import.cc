@@ -37,12 +37,14 @@ class Importer {
       if (values_.count(input.name()) == 0) TILTH_RETURN_IF_ERROR(AddInput(input), "input '", input.name(), "'");
     }
     for (const onnx::NodeProto& node : proto.node()) {
-      TILTH_RETURN_IF_ERROR(ImportNode(node), "node '", node.name().empty() && node.output_size() > 0 ? node.output(0) : node.name(),
-                            "' (", node.op_type(), ", opset ", graph_.opset, ")");
+      TILTH_RETURN_IF_ERROR(ImportNode(node), "node '",
+                            node.name().empty() && node.output_size() > 0 ? node.output(0) : node.name(), "' (",
+                            node.op_type(), ", opset ", graph_.opset, ")");
     }
     for (const onnx::ValueInfoProto& output : proto.output()) {
       const auto found = values_.find(output.name());
-      if (found == values_.end()) return absl::InvalidArgumentError(StrCat("output '", output.name(), "' is not computed by any node"));
+      if (found == values_.end())
+        return absl::InvalidArgumentError(StrCat("output '", output.name(), "' is not computed by any node"));
       if (NumElements(graph_.tensors[found->second].tensor.shape) == 0) {
         return absl::UnimplementedError(StrCat("output '", output.name(), "' is empty; extents must be at least 1"));
       }
@@ -59,9 +61,11 @@ class Importer {
       if (opset.domain().empty() || opset.domain() == "ai.onnx") graph_.opset = opset.version();
     }
     if (graph_.opset >= kFirstOpset && graph_.opset <= kLastOpset) return absl::OkStatus();
-    if (model.opset_import_size() == 0) return absl::InvalidArgumentError("not an ONNX model: it names no operator set");
-    return absl::UnimplementedError(StrCat("the model uses opset ", graph_.opset, "; supported are opsets ", kFirstOpset, " to ",
-                                           kLastOpset, " (onnx.version_converter can convert it)"));
+    if (model.opset_import_size() == 0)
+      return absl::InvalidArgumentError("not an ONNX model: it names no operator set");
+    return absl::UnimplementedError(StrCat("the model uses opset ", graph_.opset, "; supported are opsets ",
+                                           kFirstOpset, " to ", kLastOpset,
+                                           " (onnx.version_converter can convert it)"));
   }
 
   Status AddInput(const onnx::ValueInfoProto& input) {
@@ -84,33 +88,38 @@ class Importer {
   }
 
   // A dynamic dimension is given by its name or, when it has none, as INPUT:NUMBER.
-  StatusOr<int64_t> ExtentOf(const std::string& input, int number, const onnx::TensorShapeProto::Dimension& dimension) const {
+  StatusOr<int64_t> ExtentOf(const std::string& input, int number,
+                             const onnx::TensorShapeProto::Dimension& dimension) const {
     if (dimension.has_dim_value() && dimension.dim_value() > 0) return dimension.dim_value();
     const std::string name = dimension.has_dim_param() && !dimension.dim_param().empty() ? dimension.dim_param()
-                                                                                        : StrCat(input, ":", number);
+                                                                                         : StrCat(input, ":", number);
     const auto given = options_.dimensions.find(name);
     if (given == options_.dimensions.end()) {
-      return absl::InvalidArgumentError(
-          StrCat("dimension ", number, " is dynamic ('", name, "') and has no value; give it one, as in --dim ", name, "=1"));
+      return absl::InvalidArgumentError(StrCat("dimension ", number, " is dynamic ('", name,
+                                               "') and has no value; give it one, as in --dim ", name, "=1"));
     }
-    if (given->second < 1) return absl::InvalidArgumentError(StrCat("dimension '", name, "' must be at least 1, got ", given->second));
+    if (given->second < 1)
+      return absl::InvalidArgumentError(StrCat("dimension '", name, "' must be at least 1, got ", given->second));
     return given->second;
   }
 
   StatusOr<const OperatorEntry*> FindOperator(const onnx::NodeProto& node) const {
     if (!node.domain().empty() && node.domain() != "ai.onnx") {
-      return absl::UnimplementedError(StrCat("operators of domain '", node.domain(), "' are not supported; only those of ONNX itself"));
+      return absl::UnimplementedError(
+          StrCat("operators of domain '", node.domain(), "' are not supported; only those of ONNX itself"));
     }
     const OperatorEntry* best = nullptr;
     bool known = false;
     for (const OperatorEntry& entry : operators_) {
       if (entry.name != node.op_type()) continue;
       known = true;
-      if (entry.first_opset <= graph_.opset && (best == nullptr || entry.first_opset > best->first_opset)) best = &entry;
+      if (entry.first_opset <= graph_.opset && (best == nullptr || entry.first_opset > best->first_opset))
+        best = &entry;
     }
     if (best != nullptr) return best;
     if (known) return absl::UnimplementedError("the operator does not exist in this opset");
-    return absl::UnimplementedError(StrCat("the operator is not supported; supported: ", absl::StrJoin(SupportedOperators(), ", ")));
+    return absl::UnimplementedError(
+        StrCat("the operator is not supported; supported: ", absl::StrJoin(SupportedOperators(), ", ")));
   }
 
   Status ImportNode(const onnx::NodeProto& node) {
@@ -132,7 +141,8 @@ class Importer {
     if (constant) TILTH_RETURN_IF_ERROR(Fold(first_stage, first_tensor));
     for (int i = 0; i < node.output_size(); ++i) {
       if (node.output(i).empty()) continue;
-      if (op.outputs()[i] < 0) return absl::UnimplementedError(StrCat("its output ", i, " ('", node.output(i), "') is not supported"));
+      if (op.outputs()[i] < 0)
+        return absl::UnimplementedError(StrCat("its output ", i, " ('", node.output(i), "') is not supported"));
       if (!values_.emplace(node.output(i), op.outputs()[i]).second) {
         return absl::InvalidArgumentError(StrCat("its output '", node.output(i), "' is computed twice"));
       }
@@ -143,8 +153,10 @@ class Importer {
   // Runs the stages of a node that has only constant inputs, and makes its tensors constants.
   Status Fold(size_t first_stage, size_t first_tensor) {
     int64_t elements = 0;
-    for (size_t t = first_tensor; t < graph_.tensors.size(); ++t) elements += NumElements(graph_.tensors[t].tensor.shape);
-    if (elements > kMaxFoldedElements) return absl::ResourceExhaustedError("a constant would have more than 2^28 elements");
+    for (size_t t = first_tensor; t < graph_.tensors.size(); ++t)
+      elements += NumElements(graph_.tensors[t].tensor.shape);
+    if (elements > kMaxFoldedElements)
+      return absl::ResourceExhaustedError("a constant would have more than 2^28 elements");
     std::vector<const TensorValue*> values;
     for (const GraphTensor& tensor : graph_.tensors) values.push_back(tensor.data.get());
     std::map<int, std::shared_ptr<TensorValue>> results;
@@ -163,7 +175,8 @@ class Importer {
       GraphTensor& tensor = graph_.tensors[t];
       if (tensor.alias_of < 0) continue;
       const TensorValue& source = *graph_.tensors[tensor.alias_of].data;
-      SetConstant(static_cast<int>(t), std::make_shared<TensorValue>(TensorValue{source.dtype, tensor.tensor.shape, source.bytes}));
+      SetConstant(static_cast<int>(t),
+                  std::make_shared<TensorValue>(TensorValue{source.dtype, tensor.tensor.shape, source.bytes}));
       tensor.alias_of = -1;
     }
     return absl::OkStatus();

@@ -22,7 +22,8 @@ bool OpContext::WantsOutput(int i) const { return i < node_.output_size() && !no
 
 StatusOr<int> OpContext::FloatInput(int i) const {
   TILTH_ASSIGN_OR_RETURN(const int tensor, Input(i));
-  if (!IsFloat(TypeOf(tensor))) return Error("input ", i, " has element type ", ToString(TypeOf(tensor)), "; only floats are supported here");
+  if (!IsFloat(TypeOf(tensor)))
+    return Error("input ", i, " has element type ", ToString(TypeOf(tensor)), "; only floats are supported here");
   return tensor;
 }
 
@@ -78,8 +79,8 @@ std::vector<int64_t> OpContext::Ints(std::string_view attribute, std::vector<int
 Status OpContext::CheckAttributes() const {
   for (const onnx::AttributeProto& attribute : node_.attribute()) {
     if (used_attributes_.count(attribute.name()) == 0) {
-      return absl::UnimplementedError(
-          StrCat("attribute '", attribute.name(), "' is not supported; supported here: ", absl::StrJoin(used_attributes_, ", ")));
+      return absl::UnimplementedError(StrCat("attribute '", attribute.name(), "' is not supported; supported here: ",
+                                             absl::StrJoin(used_attributes_, ", ")));
     }
   }
   return absl::OkStatus();
@@ -167,8 +168,8 @@ StatusOr<int64_t> CountElements(const Extents& shape) {
   int64_t elements = 1;
   for (int64_t extent : shape) {
     if (extent < 0 || __builtin_mul_overflow(elements, extent, &elements) || elements > kMaxElements) {
-      return absl::InvalidArgumentError(
-          StrCat("a tensor would have shape ", ShapeText(shape), "; extents must be positive and elements at most 2^31"));
+      return absl::InvalidArgumentError(StrCat("a tensor would have shape ", ShapeText(shape),
+                                               "; extents must be positive and elements at most 2^31"));
     }
   }
   return elements;

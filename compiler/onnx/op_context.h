@@ -34,7 +34,7 @@ class OpContext {
 
   // Whether input `i` was given.
   bool HasInput(int i) const { return i < num_inputs() && inputs_[i] >= 0; }
-  StatusOr<int> Input(int i) const;  // an error when absent
+  StatusOr<int> Input(int i) const;       // an error when absent
   StatusOr<int> FloatInput(int i) const;  // an error also when its elements are not floats
   const Extents& Shape(int tensor) const { return graph_->tensors[tensor].tensor.shape; }
   int Rank(int tensor) const { return static_cast<int>(Shape(tensor).size()); }
@@ -111,7 +111,8 @@ std::vector<Axis> AxesOf(const Extents& shape, std::string_view prefix = "i");
 // The shape to which numpy broadcasts `a` and `b`, or an error.
 StatusOr<Extents> BroadcastShapes(const Extents& a, const Extents& b);
 
-// `low <= index < high` with the parts that cannot be false left out; `index_low`, `index_high` bound index inclusively.
+// `low <= index < high` with the parts that cannot be false left out; `index_low`, `index_high` bound index
+// inclusively.
 Expr InRange(const Expr& index, int64_t index_low, int64_t index_high, int64_t extent);
 
 std::string ShapeText(const Extents& shape);

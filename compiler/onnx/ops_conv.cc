@@ -85,7 +85,8 @@ Status ImportConv(OpContext& op) {
   if (op.HasInput(2)) {
     TILTH_ASSIGN_OR_RETURN(const int bias, op.FloatInput(2));
     if (op.Shape(bias) != Extents{shape[1]}) return op.Error("bias must have shape [", shape[1], "]");
-    const Expr sum = expr::Add(op.Load(y, IdentityIndex(static_cast<int>(shape.size()))), op.Load(bias, {expr::Index(1)}));
+    const Expr sum =
+        expr::Add(op.Load(y, IdentityIndex(static_cast<int>(shape.size()))), op.Load(bias, {expr::Index(1)}));
     TILTH_ASSIGN_OR_RETURN(y, op.AddElementwise(op.TypeOf(conv.x), shape, sum));
     op.MarkImage(y);
   }

@@ -77,13 +77,13 @@ Status ImportElu(OpContext& op) {
 
 Status ImportHardSigmoid(OpContext& op) {
   const float alpha = op.Float("alpha", 0.2f), beta = op.Float("beta", 0.5f);
-  return FloatUnary(op, [&](const Expr& x) { return Max(Float(0), Min(Float(1), Add(Mul(x, Float(alpha)), Float(beta)))); });
+  return FloatUnary(
+      op, [&](const Expr& x) { return Max(Float(0), Min(Float(1), Add(Mul(x, Float(alpha)), Float(beta)))); });
 }
 
 Status ImportHardSwish(OpContext& op) {
-  return FloatUnary(op, [](const Expr& x) {
-    return Mul(x, Max(Float(0), Min(Float(1), Add(Mul(x, Float(1.0 / 6)), Float(0.5)))));
-  });
+  return FloatUnary(
+      op, [](const Expr& x) { return Mul(x, Max(Float(0), Min(Float(1), Add(Mul(x, Float(1.0 / 6)), Float(0.5))))); });
 }
 
 Status ImportPRelu(OpContext& op) {
@@ -91,7 +91,8 @@ Status ImportPRelu(OpContext& op) {
   TILTH_ASSIGN_OR_RETURN(const int slope, op.FloatInput(1));
   const Extents shape = op.Shape(x);
   TILTH_ASSIGN_OR_RETURN(const Extents broadcast, BroadcastShapes(shape, op.Shape(slope)));
-  if (broadcast != shape) return op.Error("slope ", ShapeText(op.Shape(slope)), " does not broadcast to ", ShapeText(shape));
+  if (broadcast != shape)
+    return op.Error("slope ", ShapeText(op.Shape(slope)), " does not broadcast to ", ShapeText(shape));
   const Expr element = op.LoadBroadcast(x, shape);
   const Expr value = Select(Less(element, Float(0)), Mul(element, op.LoadBroadcast(slope, shape)), element);
   TILTH_ASSIGN_OR_RETURN(const int y, op.AddElementwise(op.TypeOf(x), shape, value));
@@ -141,7 +142,8 @@ Status Variadic(OpContext& op, DType result, F combine, float scale = 1) {
   for (int i = 1; i < op.num_inputs(); ++i) {
     TILTH_ASSIGN_OR_RETURN(const int input, op.Input(i));
     if (op.TypeOf(input) != op.TypeOf(first)) {
-      return op.Error("its inputs have different element types, ", ToString(op.TypeOf(first)), " and ", ToString(op.TypeOf(input)));
+      return op.Error("its inputs have different element types, ", ToString(op.TypeOf(first)), " and ",
+                      ToString(op.TypeOf(input)));
     }
     TILTH_ASSIGN_OR_RETURN(shape, BroadcastShapes(shape, op.Shape(input)));
   }
@@ -211,7 +213,8 @@ Status ImportPow(OpContext& op) {
   if (dtype == DType::kBool || op.TypeOf(exponent) == DType::kBool) return op.Error("booleans are not supported here");
   const auto as_float = [&](int tensor) { return expr::Cast(DType::kF32, op.LoadBroadcast(tensor, shape)); };
   const Expr power = Power(as_float(base), as_float(exponent));
-  TILTH_ASSIGN_OR_RETURN(const int y, op.AddElementwise(dtype, shape, IsFloat(dtype) ? power : expr::Cast(DType::kI64, power)));
+  TILTH_ASSIGN_OR_RETURN(const int y,
+                         op.AddElementwise(dtype, shape, IsFloat(dtype) ? power : expr::Cast(DType::kI64, power)));
   op.SetOutput(0, y);
   return absl::OkStatus();
 }
@@ -225,11 +228,16 @@ Status ImportComparison(OpContext& op) {
   if (kComparison != Comparison::kEqual && op.TypeOf(x) == DType::kBool) return op.Error("booleans have no order");
   return Variadic(op, DType::kBool, [](const Expr& a, const Expr& b) {
     switch (kComparison) {
-      case Comparison::kLess: return Binary(ExprOp::kLess, a, b);
-      case Comparison::kLessEqual: return Binary(ExprOp::kLessEqual, a, b);
-      case Comparison::kGreater: return Binary(ExprOp::kLess, b, a);
-      case Comparison::kGreaterEqual: return Binary(ExprOp::kLessEqual, b, a);
-      default: return Binary(ExprOp::kEqual, a, b);
+      case Comparison::kLess:
+        return Binary(ExprOp::kLess, a, b);
+      case Comparison::kLessEqual:
+        return Binary(ExprOp::kLessEqual, a, b);
+      case Comparison::kGreater:
+        return Binary(ExprOp::kLess, b, a);
+      case Comparison::kGreaterEqual:
+        return Binary(ExprOp::kLessEqual, b, a);
+      default:
+        return Binary(ExprOp::kEqual, a, b);
     }
   });
 }
@@ -245,7 +253,8 @@ Status ImportNot(OpContext& op) {
   TILTH_ASSIGN_OR_RETURN(const int x, op.Input(0));
   if (op.TypeOf(x) != DType::kBool) return op.Error("only booleans are supported here");
   const Extents shape = op.Shape(x);
-  TILTH_ASSIGN_OR_RETURN(const int y, op.AddElementwise(DType::kBool, shape, Unary(ExprOp::kNot, op.LoadBroadcast(x, shape))));
+  TILTH_ASSIGN_OR_RETURN(const int y,
+                         op.AddElementwise(DType::kBool, shape, Unary(ExprOp::kNot, op.LoadBroadcast(x, shape))));
   op.SetOutput(0, y);
   return absl::OkStatus();
 }

@@ -16,7 +16,8 @@ Status ImportMatMul(OpContext& op) {
   if (a_vector) a_shape.insert(a_shape.begin(), 1);
   if (b_vector) b_shape.push_back(1);
   const int64_t m = a_shape.end()[-2], k = a_shape.back(), n = b_shape.back();
-  if (b_shape.end()[-2] != k) return op.Error(ShapeText(op.Shape(a)), " and ", ShapeText(op.Shape(b)), " do not multiply");
+  if (b_shape.end()[-2] != k)
+    return op.Error(ShapeText(op.Shape(a)), " and ", ShapeText(op.Shape(b)), " do not multiply");
   const Extents a_batch(a_shape.begin(), a_shape.end() - 2), b_batch(b_shape.begin(), b_shape.end() - 2);
   TILTH_ASSIGN_OR_RETURN(const Extents batch, BroadcastShapes(a_batch, b_batch));
 
@@ -62,10 +63,12 @@ Status ImportGemm(OpContext& op) {
   TILTH_ASSIGN_OR_RETURN(const int b, op.FloatInput(1));
   const bool trans_a = op.Int("transA", 0) != 0, trans_b = op.Int("transB", 0) != 0;
   const float alpha = op.Float("alpha", 1), beta = op.Float("beta", 1);
-  if (op.Rank(a) != 2 || op.Rank(b) != 2 || op.TypeOf(a) != op.TypeOf(b)) return op.Error("A and B must be matrices of one type");
+  if (op.Rank(a) != 2 || op.Rank(b) != 2 || op.TypeOf(a) != op.TypeOf(b))
+    return op.Error("A and B must be matrices of one type");
   const int64_t m = op.Shape(a)[trans_a], k = op.Shape(a)[!trans_a], n = op.Shape(b)[!trans_b];
   if (op.Shape(b)[trans_b] != k) {
-    return op.Error(ShapeText(op.Shape(a)), " and ", ShapeText(op.Shape(b)), " do not multiply with transA=", trans_a, " transB=", trans_b);
+    return op.Error(ShapeText(op.Shape(a)), " and ", ShapeText(op.Shape(b)), " do not multiply with transA=", trans_a,
+                    " transB=", trans_b);
   }
   const Expr row = expr::Index(0), column = expr::Index(1), inner = expr::Index(2);
   const Extents shape = {m, n};
@@ -79,7 +82,8 @@ Status ImportGemm(OpContext& op) {
     if (add) {
       TILTH_ASSIGN_OR_RETURN(const int c, op.FloatInput(2));
       TILTH_ASSIGN_OR_RETURN(const Extents broadcast, BroadcastShapes(shape, op.Shape(c)));
-      if (broadcast != shape) return op.Error("C ", ShapeText(op.Shape(c)), " does not broadcast to ", ShapeText(shape));
+      if (broadcast != shape)
+        return op.Error("C ", ShapeText(op.Shape(c)), " does not broadcast to ", ShapeText(shape));
       value = expr::Add(value, expr::Mul(op.LoadBroadcast(c, shape), expr::Float(beta)));
     }
     TILTH_ASSIGN_OR_RETURN(y, op.AddElementwise(op.TypeOf(a), shape, value));

@@ -19,7 +19,8 @@ Status ImportTranspose(OpContext& op) {
   std::vector<int64_t> sorted = permutation;
   std::sort(sorted.begin(), sorted.end());
   std::reverse(reversed.begin(), reversed.end());
-  if (sorted != reversed) return op.Error("perm ", ShapeText(permutation), " is not a permutation of ", rank, " dimensions");
+  if (sorted != reversed)
+    return op.Error("perm ", ShapeText(permutation), " is not a permutation of ", rank, " dimensions");
   Extents shape(rank);
   std::vector<Expr> index(rank);
   for (int d = 0; d < rank; ++d) {
@@ -47,9 +48,11 @@ Status ImportConcat(OpContext& op) {
   for (int i = 0; i < op.num_inputs(); ++i) {
     TILTH_ASSIGN_OR_RETURN(const int input, op.Input(i));
     const Extents& own = op.Shape(input);
-    if (own.size() != shape.size() || op.TypeOf(input) != op.TypeOf(first)) return op.Error("its inputs differ in rank or type");
+    if (own.size() != shape.size() || op.TypeOf(input) != op.TypeOf(first))
+      return op.Error("its inputs differ in rank or type");
     for (int d = 0; d < rank; ++d) {
-      if (d != axis && own[d] != shape[d]) return op.Error("input ", i, " of shape ", ShapeText(own), " does not fit ", ShapeText(op.Shape(first)));
+      if (d != axis && own[d] != shape[d])
+        return op.Error("input ", i, " of shape ", ShapeText(own), " does not fit ", ShapeText(op.Shape(first)));
     }
     if (NumElements(own) == 0) continue;  // an empty constant adds nothing
     shape[axis] += own[axis];
@@ -80,7 +83,8 @@ StatusOr<int> AddSlice(OpContext& op, int x, const std::vector<Slice>& slices) {
     const Expr scaled = expr::Mul(expr::Index(static_cast<int>(d)), expr::Int(slices[d].step));
     index.push_back(expr::Add(scaled, expr::Int(slices[d].begin)));
   }
-  if (shape == op.Shape(x) && std::all_of(slices.begin(), slices.end(), [](const Slice& s) { return s.step == 1; })) return x;
+  if (shape == op.Shape(x) && std::all_of(slices.begin(), slices.end(), [](const Slice& s) { return s.step == 1; }))
+    return x;
   if (NumElements(shape) == 0 && op.Constant(x) != nullptr) return op.NewConstant(ZeroValue(op.TypeOf(x), shape));
   return op.AddElementwise(op.TypeOf(x), shape, op.Load(x, index));
 }
@@ -101,12 +105,14 @@ Status ImportSplit(OpContext& op) {
   }
   const int64_t outputs = op.num_outputs();
   if (parts.empty()) {
-    if (outputs == 0 || in[axis] % outputs != 0) return op.Error("cannot split extent ", in[axis], " into ", outputs, " equal parts");
+    if (outputs == 0 || in[axis] % outputs != 0)
+      return op.Error("cannot split extent ", in[axis], " into ", outputs, " equal parts");
     parts.assign(outputs, in[axis] / outputs);
   }
   int64_t total = 0;
   for (int64_t part : parts) total += std::clamp<int64_t>(part, 0, in[axis] + 1);
-  if (total != in[axis] || static_cast<int64_t>(parts.size()) != outputs || *std::min_element(parts.begin(), parts.end()) < 1) {
+  if (total != in[axis] || static_cast<int64_t>(parts.size()) != outputs ||
+      *std::min_element(parts.begin(), parts.end()) < 1) {
     return op.Error("split ", ShapeText(parts), " does not fit extent ", in[axis], " and ", outputs, " outputs");
   }
   int64_t offset = 0;
@@ -122,7 +128,9 @@ Status ImportSplit(OpContext& op) {
 
 StatusOr<Slice> ResolveSlice(const OpContext& op, int64_t extent, int64_t start, int64_t end, int64_t step) {
   if (step == 0 || step == std::numeric_limits<int64_t>::min()) return op.Error("a slice has step ", step);
-  const auto clamp = [&](int64_t at, int64_t low, int64_t high) { return std::clamp(at < 0 ? at + extent : at, low, high); };
+  const auto clamp = [&](int64_t at, int64_t low, int64_t high) {
+    return std::clamp(at < 0 ? at + extent : at, low, high);
+  };
   if (step > 0) {
     const int64_t begin = clamp(start, 0, extent), stop = clamp(end, 0, extent);
     return Slice{begin, step, stop > begin ? (stop - begin - 1) / step + 1 : 0};
@@ -170,7 +178,8 @@ StatusOr<Expr> ReadPadValue(OpContext& op, int x) {
   if (!attribute && op.HasInput(2)) {
     TILTH_ASSIGN_OR_RETURN(const int input, op.Input(2));
     const TensorValue* constant = op.Constant(input);
-    if (constant == nullptr || NumElements(constant->shape) != 1) return op.Error("its padding value must be a constant scalar");
+    if (constant == nullptr || NumElements(constant->shape) != 1)
+      return op.Error("its padding value must be a constant scalar");
     value = constant->Get(0);
   }
   if (op.TypeOf(x) == DType::kBool) return expr::Bool(value != 0);
@@ -194,12 +203,14 @@ Status ImportPad(OpContext& op) {
   Expr inside = expr::Bool(true);
   for (size_t d = 0; d < rank; ++d) {
     const int64_t begin = pads[d], end = pads[rank + d];
-    if (std::min(begin, end) < -in[d] || std::max(begin, end) > (int64_t{1} << 31)) return op.Error("pads ", ShapeText(pads), " do not fit");
+    if (std::min(begin, end) < -in[d] || std::max(begin, end) > (int64_t{1} << 31))
+      return op.Error("pads ", ShapeText(pads), " do not fit");
     shape.push_back(in[d] + begin + end);
     index.push_back(expr::Sub(expr::Index(static_cast<int>(d)), expr::Int(begin)));
     inside = expr::And(inside, InRange(index.back(), -begin, in[d] + end - 1, in[d]));
   }
-  TILTH_ASSIGN_OR_RETURN(const int y, op.AddElementwise(op.TypeOf(x), shape, expr::Select(inside, op.Load(x, index), fill)));
+  TILTH_ASSIGN_OR_RETURN(const int y,
+                         op.AddElementwise(op.TypeOf(x), shape, expr::Select(inside, op.Load(x, index), fill)));
   op.SetOutput(0, y);
   return absl::OkStatus();
 }
@@ -221,11 +232,13 @@ Status ImportTile(OpContext& op) {
   TILTH_ASSIGN_OR_RETURN(const int x, op.Input(0));
   TILTH_ASSIGN_OR_RETURN(const auto repeats, op.ConstantInts(1));
   const Extents in = op.Shape(x);
-  if (repeats.size() != in.size()) return op.Error("repeats ", ShapeText(repeats), " does not fit input ", ShapeText(in));
+  if (repeats.size() != in.size())
+    return op.Error("repeats ", ShapeText(repeats), " does not fit input ", ShapeText(in));
   Extents shape(in.size());
   std::vector<Expr> index;
   for (size_t d = 0; d < in.size(); ++d) {
-    if (__builtin_mul_overflow(in[d], repeats[d], &shape[d])) return op.Error("repeats ", ShapeText(repeats), " are too large");
+    if (__builtin_mul_overflow(in[d], repeats[d], &shape[d]))
+      return op.Error("repeats ", ShapeText(repeats), " are too large");
     const Expr at = expr::Index(static_cast<int>(d));
     index.push_back(in[d] == 1 ? expr::Int(0) : repeats[d] == 1 ? at : expr::Mod(at, in[d]));
   }
@@ -249,15 +262,21 @@ Status ImportDepthToSpace(OpContext& op) {
   const Expr channel = mode == "DCR" ? expr::Add(expr::Mul(offset, expr::Int(channels)), c)
                                      : expr::Add(expr::Mul(c, expr::Int(block * block)), offset);
   const Expr value = op.Load(x, {expr::Index(0), channel, expr::FloorDiv(h, block), expr::FloorDiv(w, block)});
-  TILTH_ASSIGN_OR_RETURN(const int y, op.AddElementwise(op.TypeOf(x), {in[0], channels, in[2] * block, in[3] * block}, value));
+  TILTH_ASSIGN_OR_RETURN(const int y,
+                         op.AddElementwise(op.TypeOf(x), {in[0], channels, in[2] * block, in[3] * block}, value));
   op.SetOutput(0, y);
   return absl::OkStatus();
 }
 
 constexpr OperatorEntry kOperators[] = {
-    {"Transpose", 1, ImportTranspose}, {"Concat", 4, ImportConcat}, {"Split", 2, ImportSplit},
-    {"Slice", 1, ImportSlice},         {"Pad", 2, ImportPad},       {"Expand", 8, ImportExpand},
-    {"Tile", 6, ImportTile},           {"DepthToSpace", 1, ImportDepthToSpace},
+    {"Transpose", 1, ImportTranspose},
+    {"Concat", 4, ImportConcat},
+    {"Split", 2, ImportSplit},
+    {"Slice", 1, ImportSlice},
+    {"Pad", 2, ImportPad},
+    {"Expand", 8, ImportExpand},
+    {"Tile", 6, ImportTile},
+    {"DepthToSpace", 1, ImportDepthToSpace},
 };
 
 }  // namespace

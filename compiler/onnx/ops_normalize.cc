@@ -60,15 +60,19 @@ Status ImportLrn(OpContext& op) {
   const Extents shape = op.Shape(x);
   const int rank = static_cast<int>(shape.size());
   const int64_t size = op.Int("size", 0);
-  if (rank < 2 || size < 1 || size > shape[1] + (int64_t{1} << 20)) return op.Error("size ", size, " does not fit input ", ShapeText(shape));
+  if (rank < 2 || size < 1 || size > shape[1] + (int64_t{1} << 20))
+    return op.Error("size ", size, " does not fit input ", ShapeText(shape));
   const float alpha = op.Float("alpha", 1e-4f), beta = op.Float("beta", 0.75f), bias = op.Float("bias", 1);
   const int64_t before = (size - 1) / 2;
   std::vector<Expr> index = IdentityIndex(rank);
   index[1] = expr::Sub(expr::Add(expr::Index(1), expr::Index(rank)), expr::Int(before));
-  const Expr neighbour = expr::Select(InRange(index[1], -before, shape[1] - 1 + size - 1 - before, shape[1]), op.Load(x, index), Float(0));
+  const Expr neighbour =
+      expr::Select(InRange(index[1], -before, shape[1] - 1 + size - 1 - before, shape[1]), op.Load(x, index), Float(0));
   TILTH_ASSIGN_OR_RETURN(const int sum, op.NewTensor(op.TypeOf(x), shape));
-  op.AddReduction(sum, AxesOf(shape), IdentityIndex(rank), Reduction::kSum, {{"c", size}}, expr::Mul(neighbour, neighbour));
-  const Expr scale = expr::Add(Float(bias), expr::Mul(op.LoadBroadcast(sum, shape), Float(alpha / static_cast<float>(size))));
+  op.AddReduction(sum, AxesOf(shape), IdentityIndex(rank), Reduction::kSum, {{"c", size}},
+                  expr::Mul(neighbour, neighbour));
+  const Expr scale =
+      expr::Add(Float(bias), expr::Mul(op.LoadBroadcast(sum, shape), Float(alpha / static_cast<float>(size))));
   const Expr value = expr::Mul(op.LoadBroadcast(x, shape), Binary(ExprOp::kPow, scale, Float(-beta)));
   TILTH_ASSIGN_OR_RETURN(const int y, op.AddElementwise(op.TypeOf(x), shape, value));
   for (int tensor : {x, sum, y}) {
@@ -126,8 +130,8 @@ Status ImportSoftmax(OpContext& op) {
   return absl::OkStatus();
 }
 
-// The mean over the marked dimensions and 1 / sqrt(variance + epsilon), both with those dimensions kept at extent 1, and
-// the centred input.
+// The mean over the marked dimensions and 1 / sqrt(variance + epsilon), both with those dimensions kept at extent 1,
+// and the centred input.
 struct Moments {
   int mean, inverse_deviation, centred;
 };
@@ -141,8 +145,8 @@ StatusOr<Moments> AddMoments(OpContext& op, int x, const std::vector<bool>& redu
   Moments moments;
   TILTH_ASSIGN_OR_RETURN(const int sum, AddKeptReduction(op, x, reduced, Reduction::kSum));
   const Extents kept = op.Shape(sum);
-  TILTH_ASSIGN_OR_RETURN(moments.mean,
-                         op.AddElementwise(DType::kF32, kept, expr::Mul(op.LoadBroadcast(sum, kept), Float(1 / count))));
+  TILTH_ASSIGN_OR_RETURN(
+      moments.mean, op.AddElementwise(DType::kF32, kept, expr::Mul(op.LoadBroadcast(sum, kept), Float(1 / count))));
   const Expr centred = expr::Sub(op.LoadBroadcast(x, shape), op.LoadBroadcast(moments.mean, shape));
   TILTH_ASSIGN_OR_RETURN(moments.centred, op.AddElementwise(DType::kF32, shape, centred));
   const Expr element = op.LoadBroadcast(moments.centred, shape);
@@ -150,7 +154,8 @@ StatusOr<Moments> AddMoments(OpContext& op, int x, const std::vector<bool>& redu
   TILTH_ASSIGN_OR_RETURN(const int variance, AddKeptReduction(op, squares, reduced, Reduction::kSum));
   const Expr deviation =
       Unary(ExprOp::kSqrt, expr::Add(expr::Mul(op.LoadBroadcast(variance, kept), Float(1 / count)), Float(epsilon)));
-  TILTH_ASSIGN_OR_RETURN(moments.inverse_deviation, op.AddElementwise(DType::kF32, kept, Binary(ExprOp::kDiv, Float(1), deviation)));
+  TILTH_ASSIGN_OR_RETURN(moments.inverse_deviation,
+                         op.AddElementwise(DType::kF32, kept, Binary(ExprOp::kDiv, Float(1), deviation)));
   return moments;
 }
 
@@ -190,7 +195,8 @@ Status ImportInstanceNormalization(OpContext& op) {
   std::vector<bool> reduced(shape.size(), true);
   reduced[0] = reduced[1] = false;
   TILTH_ASSIGN_OR_RETURN(const Moments moments, AddMoments(op, x, reduced, op.Float("epsilon", 1e-5f)));
-  const Expr normal = expr::Mul(op.LoadBroadcast(moments.centred, shape), op.LoadBroadcast(moments.inverse_deviation, shape));
+  const Expr normal =
+      expr::Mul(op.LoadBroadcast(moments.centred, shape), op.LoadBroadcast(moments.inverse_deviation, shape));
   const std::vector<Expr> channel = {expr::Index(1)};
   const Expr value = expr::Add(expr::Mul(normal, op.Load(scale, channel)), op.Load(bias, channel));
   TILTH_ASSIGN_OR_RETURN(const int y, op.AddElementwise(op.TypeOf(x), shape, value));
@@ -202,14 +208,10 @@ Status ImportInstanceNormalization(OpContext& op) {
 }
 
 constexpr OperatorEntry kOperators[] = {
-    {"BatchNormalization", 7, ImportBatchNormalization},
-    {"LRN", 1, ImportLrn},
-    {"Softmax", 1, ImportSoftmax<false, false>},
-    {"Softmax", 13, ImportSoftmax<false, true>},
-    {"LogSoftmax", 1, ImportSoftmax<true, false>},
-    {"LogSoftmax", 13, ImportSoftmax<true, true>},
-    {"LayerNormalization", 17, ImportLayerNormalization},
-    {"InstanceNormalization", 6, ImportInstanceNormalization},
+    {"BatchNormalization", 7, ImportBatchNormalization},  {"LRN", 1, ImportLrn},
+    {"Softmax", 1, ImportSoftmax<false, false>},          {"Softmax", 13, ImportSoftmax<false, true>},
+    {"LogSoftmax", 1, ImportSoftmax<true, false>},        {"LogSoftmax", 13, ImportSoftmax<true, true>},
+    {"LayerNormalization", 17, ImportLayerNormalization}, {"InstanceNormalization", 6, ImportInstanceNormalization},
 };
 
 }  // namespace

@@ -9,7 +9,8 @@ namespace tilth {
 namespace {
 
 // Reduces windows of (n, c, spatial…) without scaling; padding counts as `neutral`.
-StatusOr<int> AddWindowReduction(OpContext& op, int x, const std::vector<WindowAxis>& window, Reduction reduction, double neutral) {
+StatusOr<int> AddWindowReduction(OpContext& op, int x, const std::vector<WindowAxis>& window, Reduction reduction,
+                                 double neutral) {
   static constexpr std::string_view kSpatial[] = {"d", "h", "w"}, kTaps[] = {"q", "r", "s"};
   const int rank = static_cast<int>(window.size());
   Extents shape = {op.Shape(x)[0], op.Shape(x)[1]};
@@ -43,7 +44,8 @@ Status ImportMaxPool(OpContext& op) {
   if (op.WantsOutput(1)) return op.Error("its output of indices is not supported");
   op.Ignore("storage_order");
   TILTH_ASSIGN_OR_RETURN(const auto window, ReadWindow(op, Extents(op.Shape(x).begin() + 2, op.Shape(x).end()), {}));
-  TILTH_ASSIGN_OR_RETURN(const int y, AddWindowReduction(op, x, window, Reduction::kMax, -std::numeric_limits<double>::infinity()));
+  TILTH_ASSIGN_OR_RETURN(const int y,
+                         AddWindowReduction(op, x, window, Reduction::kMax, -std::numeric_limits<double>::infinity()));
   op.SetOutput(0, y);
   return absl::OkStatus();
 }
@@ -58,7 +60,8 @@ StatusOr<Expr> ReciprocalCount(OpContext& op, const std::vector<WindowAxis>& win
     TILTH_RETURN_IF_ERROR(CountElements({static_cast<int64_t>(table.size()), axis.output}).status());
     std::vector<double> wider;
     for (double outer : table) {
-      for (int64_t i = 0; i < axis.output; ++i) wider.push_back(outer * static_cast<double>(axis.TapsInside(i, count_padding)));
+      for (int64_t i = 0; i < axis.output; ++i)
+        wider.push_back(outer * static_cast<double>(axis.TapsInside(i, count_padding)));
     }
     table = std::move(wider);
     shape.push_back(axis.output);
@@ -81,7 +84,8 @@ Status ImportAveragePool(OpContext& op) {
   TILTH_ASSIGN_OR_RETURN(const Expr scale, ReciprocalCount(op, window, count_padding));
   TILTH_ASSIGN_OR_RETURN(const int sum, AddWindowReduction(op, x, window, Reduction::kSum, 0));
   const Extents shape = op.Shape(sum);
-  TILTH_ASSIGN_OR_RETURN(const int y, op.AddElementwise(op.TypeOf(x), shape, expr::Mul(op.LoadBroadcast(sum, shape), scale)));
+  TILTH_ASSIGN_OR_RETURN(const int y,
+                         op.AddElementwise(op.TypeOf(x), shape, expr::Mul(op.LoadBroadcast(sum, shape), scale)));
   op.MarkImage(y);
   op.SetOutput(0, y);
   return absl::OkStatus();

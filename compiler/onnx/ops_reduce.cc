@@ -35,21 +35,29 @@ StatusOr<std::vector<int>> ReadAxes(OpContext& op, int rank, bool axes_are_input
 
 Reduction ReductionOf(Kind kind) {
   switch (kind) {
-    case Kind::kMax: return Reduction::kMax;
-    case Kind::kMin: return Reduction::kMin;
-    case Kind::kProd: return Reduction::kProd;
-    default: return Reduction::kSum;
+    case Kind::kMax:
+      return Reduction::kMax;
+    case Kind::kMin:
+      return Reduction::kMin;
+    case Kind::kProd:
+      return Reduction::kProd;
+    default:
+      return Reduction::kSum;
   }
 }
 
 // What is reduced, of an element x.
 Expr Inner(Kind kind, const Expr& x) {
   switch (kind) {
-    case Kind::kL1: return expr::Unary(ExprOp::kAbs, x);
+    case Kind::kL1:
+      return expr::Unary(ExprOp::kAbs, x);
     case Kind::kL2:
-    case Kind::kSumSquare: return expr::Mul(x, x);
-    case Kind::kLogSumExp: return expr::Unary(ExprOp::kExp, x);
-    default: return x;
+    case Kind::kSumSquare:
+      return expr::Mul(x, x);
+    case Kind::kLogSumExp:
+      return expr::Unary(ExprOp::kExp, x);
+    default:
+      return x;
   }
 }
 

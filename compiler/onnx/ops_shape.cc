@@ -71,7 +71,8 @@ Status ImportConstantOfShape(OpContext& op) {
   }
   TILTH_ASSIGN_OR_RETURN(TensorValue result, MakeConstant(op, fill.dtype, shape));
   const size_t size = fill.bytes.size();
-  for (size_t at = 0; at < result.bytes.size(); at += size) std::memcpy(result.bytes.data() + at, fill.bytes.data(), size);
+  for (size_t at = 0; at < result.bytes.size(); at += size)
+    std::memcpy(result.bytes.data() + at, fill.bytes.data(), size);
   op.SetOutput(0, op.NewConstant(std::move(result)));
   return absl::OkStatus();
 }
@@ -125,7 +126,8 @@ Status ImportReshape(OpContext& op) {
   int inferred = -1;
   for (size_t d = 0; d < shape.size(); ++d) {
     if (shape[d] == 0 && !allow_zero) {
-      if (static_cast<int>(d) >= op.Rank(x)) return op.Error("dimension ", d, " of the new shape is copied, but the input has none");
+      if (static_cast<int>(d) >= op.Rank(x))
+        return op.Error("dimension ", d, " of the new shape is copied, but the input has none");
       shape[d] = op.Shape(x)[d];
     }
     if (shape[d] == -1) {
@@ -137,7 +139,8 @@ Status ImportReshape(OpContext& op) {
   }
   const int64_t elements = NumElements(op.Shape(x));
   if (inferred >= 0) {
-    if (known == 0 || elements % known != 0) return op.Error("cannot reshape ", ShapeText(op.Shape(x)), " to ", ShapeText(shape));
+    if (known == 0 || elements % known != 0)
+      return op.Error("cannot reshape ", ShapeText(op.Shape(x)), " to ", ShapeText(shape));
     shape[inferred] = elements / known;
   }
   return Reshape(op, x, std::move(shape));
@@ -194,16 +197,11 @@ Status ImportUnsqueeze(OpContext& op) {
 }
 
 constexpr OperatorEntry kOperators[] = {
-    {"Identity", 1, ImportIdentity},
-    {"Dropout", 7, ImportDropout},
-    {"Constant", 1, ImportConstant},
-    {"ConstantOfShape", 9, ImportConstantOfShape},
-    {"Range", 11, ImportRange},
-    {"Shape", 1, ImportShape},
-    {"Size", 1, ImportSize},
-    {"Reshape", 5, ImportReshape},
-    {"Flatten", 1, ImportFlatten},
-    {"Squeeze", 1, ImportSqueeze},
+    {"Identity", 1, ImportIdentity},   {"Dropout", 7, ImportDropout},
+    {"Constant", 1, ImportConstant},   {"ConstantOfShape", 9, ImportConstantOfShape},
+    {"Range", 11, ImportRange},        {"Shape", 1, ImportShape},
+    {"Size", 1, ImportSize},           {"Reshape", 5, ImportReshape},
+    {"Flatten", 1, ImportFlatten},     {"Squeeze", 1, ImportSqueeze},
     {"Unsqueeze", 1, ImportUnsqueeze},
 };
 

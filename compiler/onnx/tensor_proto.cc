@@ -31,13 +31,19 @@ bool CopyField(const Field& field, TensorValue* value) {
 
 bool CopyTypedField(const onnx::TensorProto& proto, TensorValue* value) {
   switch (value->dtype) {
-    case DType::kF32: return CopyField<float>(proto.float_data(), value);
+    case DType::kF32:
+      return CopyField<float>(proto.float_data(), value);
     case DType::kF16:
-    case DType::kBF16: return CopyField<uint16_t>(proto.int32_data(), value);
-    case DType::kI8: return CopyField<int8_t>(proto.int32_data(), value);
-    case DType::kI32: return CopyField<int32_t>(proto.int32_data(), value);
-    case DType::kI64: return CopyField<int64_t>(proto.int64_data(), value);
-    case DType::kBool: return CopyField<uint8_t>(proto.int32_data(), value);
+    case DType::kBF16:
+      return CopyField<uint16_t>(proto.int32_data(), value);
+    case DType::kI8:
+      return CopyField<int8_t>(proto.int32_data(), value);
+    case DType::kI32:
+      return CopyField<int32_t>(proto.int32_data(), value);
+    case DType::kI64:
+      return CopyField<int64_t>(proto.int64_data(), value);
+    case DType::kBool:
+      return CopyField<uint8_t>(proto.int32_data(), value);
   }
   return false;
 }
@@ -48,12 +54,11 @@ StatusOr<DType> FromOnnxType(int32_t onnx_type) {
   for (const auto& [dtype, type] : kTypes) {
     if (type == onnx_type) return dtype;
   }
-  const std::string name =
-      onnx::TensorProto::DataType_IsValid(onnx_type)
-          ? onnx::TensorProto::DataType_Name(static_cast<onnx::TensorProto::DataType>(onnx_type))
-          : StrCat("number ", onnx_type);
-  return absl::UnimplementedError(
-      StrCat("element type ", name, " is not supported; supported: FLOAT, FLOAT16, BFLOAT16, INT8, INT32, INT64, BOOL"));
+  const std::string name = onnx::TensorProto::DataType_IsValid(onnx_type)
+                               ? onnx::TensorProto::DataType_Name(static_cast<onnx::TensorProto::DataType>(onnx_type))
+                               : StrCat("number ", onnx_type);
+  return absl::UnimplementedError(StrCat(
+      "element type ", name, " is not supported; supported: FLOAT, FLOAT16, BFLOAT16, INT8, INT32, INT64, BOOL"));
 }
 
 int32_t ToOnnxType(DType dtype) { return kTypes[static_cast<int>(dtype)].second; }
@@ -69,8 +74,8 @@ StatusOr<TensorValue> FromTensorProto(const onnx::TensorProto& proto) {
   TILTH_ASSIGN_OR_RETURN(const int64_t elements, CountElements(shape), "tensor '", proto.name(), "'");
   const uint64_t expected = static_cast<uint64_t>(elements * SizeInBytes(dtype));
   const auto wrong_size = [&] {
-    return absl::InvalidArgumentError(
-        StrCat("tensor '", proto.name(), "' has shape ", ShapeText(shape), " but its data have another size; is the file cut off?"));
+    return absl::InvalidArgumentError(StrCat("tensor '", proto.name(), "' has shape ", ShapeText(shape),
+                                             " but its data have another size; is the file cut off?"));
   };
   TensorValue value{dtype, shape, {}};
   if (proto.has_raw_data()) {

@@ -30,7 +30,8 @@ Status Resolve(const OpContext& op, const std::string& auto_pad, bool ceil_mode,
 }  // namespace
 
 Expr WindowAxis::Coordinate(const Expr& position, const Expr& tap) const {
-  return expr::Sub(expr::Add(expr::Mul(position, expr::Int(stride)), expr::Mul(tap, expr::Int(dilation))), expr::Int(pad_begin));
+  return expr::Sub(expr::Add(expr::Mul(position, expr::Int(stride)), expr::Mul(tap, expr::Int(dilation))),
+                   expr::Int(pad_begin));
 }
 
 Expr WindowAxis::Inside(const Expr& coordinate) const {
@@ -66,12 +67,19 @@ StatusOr<std::vector<WindowAxis>> ReadWindow(OpContext& op, const Extents& input
   std::vector<WindowAxis> window(rank);
   for (size_t i = 0; i < rank; ++i) {
     const bool pads_given = auto_pad == "NOTSET";
-    window[i] = {input_spatial[i], 1, kernel_shape[i], strides[i], dilations[i], pads_given ? pads[i] : 0,
+    window[i] = {input_spatial[i],
+                 1,
+                 kernel_shape[i],
+                 strides[i],
+                 dilations[i],
+                 pads_given ? pads[i] : 0,
                  pads_given ? pads[rank + i] : 0};
     for (int64_t value : {kernel_shape[i], strides[i], dilations[i]}) {
-      if (value < 1 || value > kMaxWindow) return op.Error("kernel_shape, strides and dilations must lie in 1 … ", kMaxWindow);
+      if (value < 1 || value > kMaxWindow)
+        return op.Error("kernel_shape, strides and dilations must lie in 1 … ", kMaxWindow);
     }
-    if (std::min(window[i].pad_begin, window[i].pad_end) < 0 || std::max(window[i].pad_begin, window[i].pad_end) > kMaxWindow) {
+    if (std::min(window[i].pad_begin, window[i].pad_end) < 0 ||
+        std::max(window[i].pad_begin, window[i].pad_end) > kMaxWindow) {
       return op.Error("pads must lie in 0 … ", kMaxWindow);
     }
     TILTH_RETURN_IF_ERROR(Resolve(op, auto_pad, ceil_mode, &window[i]));

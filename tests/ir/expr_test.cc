@@ -32,9 +32,7 @@ TEST(Expr, FloatTimesZeroStaysBecauseInfinityMayBeInIt) {
   EXPECT_EQ(Mul(x, Float(0))->op, ExprOp::kMul);
 }
 
-TEST(Expr, DivisionByConstantZeroIsNotFolded) {
-  EXPECT_EQ(expr::FloorDiv(Int(1), 0)->op, ExprOp::kFloorDiv);
-}
+TEST(Expr, DivisionByConstantZeroIsNotFolded) { EXPECT_EQ(expr::FloorDiv(Int(1), 0)->op, ExprOp::kFloorDiv); }
 
 TEST(Expr, AsAffineSeesThroughSumsAndConstantProducts) {
   const Expr e = Add(Mul(Add(Index(0), Int(2)), Int(3)), expr::Sub(Index(2), Index(0)));

@@ -12,8 +12,8 @@
 namespace tilth {
 namespace {
 
-using testing::MakeTensor;
 using ::testing::HasSubstr;
+using testing::MakeTensor;
 
 std::vector<TensorValue> RandomValues(const Workload& w, uint64_t seed) {
   std::vector<TensorValue> values;
@@ -49,7 +49,8 @@ TEST(Interpreter, ConvolutionPadsWithZeros) {
           for (int s = 0; s < 3; ++s) {
             const int iy = y + r - 1, ix = x + s - 1;
             if (iy < 0 || iy >= h || ix < 0 || ix >= w) continue;
-            for (int k = 0; k < c; ++k) sum += v[0].Get((iy * w + ix) * c + k) * v[1].Get(((f * c + k) * 3 + r) * 3 + s);
+            for (int k = 0; k < c; ++k)
+              sum += v[0].Get((iy * w + ix) * c + k) * v[1].Get(((f * c + k) * 3 + r) * 3 + s);
           }
         }
         ASSERT_NEAR(v[3].Get((y * w + x) * o + f), std::max(sum, 0.0), 1e-5);
@@ -123,9 +124,14 @@ TEST(Interpreter, RefusesValuesOfTheWrongShape) {
 
 TEST(TensorValue, HalfFormatsRoundToNearestEven) {
   TensorValue half = ZeroValue(DType::kF16, {1}), brain = ZeroValue(DType::kBF16, {1});
-  for (const auto& [in, as_half, as_brain] :
-       {std::tuple{1.0, 1.0, 1.0}, {65504.0, 65504.0, 65536.0}, {70000.0, INFINITY, 70144.0}, {1 + 1.0 / 2048, 1.0, 1.0},
-        {1 + 3.0 / 2048, 1 + 2.0 / 1024, 1.0}, {0x1p-24, 0x1p-24, 0x1p-24}, {0x1p-26, 0.0, 0x1p-26}, {-2.5, -2.5, -2.5}}) {
+  for (const auto& [in, as_half, as_brain] : {std::tuple{1.0, 1.0, 1.0},
+                                              {65504.0, 65504.0, 65536.0},
+                                              {70000.0, INFINITY, 70144.0},
+                                              {1 + 1.0 / 2048, 1.0, 1.0},
+                                              {1 + 3.0 / 2048, 1 + 2.0 / 1024, 1.0},
+                                              {0x1p-24, 0x1p-24, 0x1p-24},
+                                              {0x1p-26, 0.0, 0x1p-26},
+                                              {-2.5, -2.5, -2.5}}) {
     half.Set(0, in);
     brain.Set(0, in);
     EXPECT_EQ(half.Get(0), as_half) << in;

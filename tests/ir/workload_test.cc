@@ -10,9 +10,9 @@ namespace tilth {
 namespace {
 
 using testing::ConvRelu;
+using ::testing::HasSubstr;
 using testing::Matmul;
 using testing::Softmax;
-using ::testing::HasSubstr;
 
 TEST(WorkloadText, ParsesBackToTheSameText) {
   for (const Workload& w : {Matmul(3, 4, 5), ConvRelu(8, 9, 4, 6), Softmax(7, 33)}) {
@@ -82,7 +82,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadText{"", "not a workload text"}, BadText{"tilth workload 2\n", "not a workload text"},
         BadText{"tilth workload 1\n", "no stages"}, BadText{"tilth workload 1\nt0 input f99[2]\n", "line 2"},
         BadText{"tilth workload 1\nt0 input f32[0]\nt1 output f32[1]\nt1[i0] for i0:1 = t0[i0]\n", "extent 0"},
-        BadText{"tilth workload 1\nt0 input f32[9223372036854775807,4]\nt1 output f32[1]\nt1[i0] for i0:1 = 1.0\n", "more than 2^40"},
+        BadText{"tilth workload 1\nt0 input f32[9223372036854775807,4]\nt1 output f32[1]\nt1[i0] for i0:1 = 1.0\n",
+                "more than 2^40"},
         BadText{"tilth workload 1\nt0 output f32[2]\nt0[i0] for i0:2 = t7[i0]\n", "t7 is not declared"},
         BadText{"tilth workload 1\nt0 output f32[2]\nt0[i0] for i0:2 = i3\n", "axis 3 is not declared"},
         BadText{"tilth workload 1\nt0 output f32[2]\nt0[i0] for i0:2 = (1.0 + 1)\n", "fitting types"},
@@ -91,8 +92,10 @@ INSTANTIATE_TEST_SUITE_P(
         BadText{"tilth workload 1\nt0 output f32[2]\nt0[i0] for i0:2 = 1\n", "another type"},
         BadText{"tilth workload 1\nt0 output f32[2]\nt0[i0] for i0:3 = 1.0\n", "from 0 to 2"},
         BadText{"tilth workload 1\nt0 input f32[2]\nt0[i0] for i0:2 = 1.0\n", "not an output"},
-        BadText{"tilth workload 1\nt0 output f32[2]\nt1 temporary f32[2]\nt0[i0] for i0:2 = t1[i0]\n", "before it is written"},
-        BadText{"tilth workload 1\nt0 input f32[2]\nt1 output f32[2]\nt1[i0] for i0:2 = t0[(i0 + 1)]\n", "from 1 to 2"}));
+        BadText{"tilth workload 1\nt0 output f32[2]\nt1 temporary f32[2]\nt0[i0] for i0:2 = t1[i0]\n",
+                "before it is written"},
+        BadText{"tilth workload 1\nt0 input f32[2]\nt1 output f32[2]\nt1[i0] for i0:2 = t0[(i0 + 1)]\n",
+                "from 1 to 2"}));
 
 TEST(WorkloadText, DeepNestingIsAnErrorNotACrash) {
   std::string text = "tilth workload 1\nt0 output f32[1]\nt0[i0] for i0:1 = ";

@@ -63,13 +63,18 @@ Workload ConvRelu(int64_t height, int64_t width, int64_t channels, int64_t filte
 Workload Softmax(int64_t rows, int64_t columns) {
   Workload w;
   w.name = "softmax";
-  w.tensors = {MakeTensor("x", TensorRole::kInput, {rows, columns}), MakeTensor("y", TensorRole::kOutput, {rows, columns}),
-               MakeTensor("m", TensorRole::kTemporary, {rows}), MakeTensor("s", TensorRole::kTemporary, {rows})};
+  w.tensors = {MakeTensor("x", TensorRole::kInput, {rows, columns}),
+               MakeTensor("y", TensorRole::kOutput, {rows, columns}), MakeTensor("m", TensorRole::kTemporary, {rows}),
+               MakeTensor("s", TensorRole::kTemporary, {rows})};
   const Expr x = Load(0, DType::kF32, {Index(0), Index(1)});
   const Expr shifted = expr::Unary(ExprOp::kExp, expr::Sub(x, Load(2, DType::kF32, {Index(0)})));
   Stage maximum{2, {{"i", rows}}, {{"j", columns}}, Reduction::kMax, IdentityIndex(1), x};
   Stage sum{3, {{"i", rows}}, {{"j", columns}}, Reduction::kSum, IdentityIndex(1), shifted};
-  Stage divide{1, {{"i", rows}, {"j", columns}}, {}, Reduction::kNone, IdentityIndex(2),
+  Stage divide{1,
+               {{"i", rows}, {"j", columns}},
+               {},
+               Reduction::kNone,
+               IdentityIndex(2),
                expr::Binary(ExprOp::kDiv, shifted, Load(3, DType::kF32, {Index(0)}))};
   w.stages = {maximum, sum, divide};
   return w;

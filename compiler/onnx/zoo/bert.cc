@@ -21,7 +21,8 @@ class Bert {
     std::string x = Embeddings(ids);
     for (int64_t layer = 0; layer < layers; ++layer) x = Layer(x, bias);
     const std::string first = net_.Node("Gather", {x, net_.Ints({0})}, {{"axis", int64_t{1}}});
-    const std::string pooled = net_.Node("Tanh", {net_.Linear(net_.Node("Squeeze", {first, net_.Ints({1})}), kHidden, kHidden)});
+    const std::string pooled =
+        net_.Node("Tanh", {net_.Linear(net_.Node("Squeeze", {first, net_.Ints({1})}), kHidden, kHidden)});
     net_.Output(x, "last_hidden_state");
     net_.Output(pooled, "pooler_output");
   }
@@ -36,8 +37,8 @@ class Bert {
 
   std::string Embeddings(const std::string& ids) {
     const std::string words = net_.Node("Gather", {net_.Weight("words", {kBertVocabulary, kHidden}, 0, 0.05f), ids});
-    const std::string positions = net_.Node(
-        "Slice", {net_.Weight("positions", {1, kPositions, kHidden}, 0, 0.05f), net_.Ints({0}), net_.Ints({sequence_}), net_.Ints({1})});
+    const std::string positions = net_.Node("Slice", {net_.Weight("positions", {1, kPositions, kHidden}, 0, 0.05f),
+                                                      net_.Ints({0}), net_.Ints({sequence_}), net_.Ints({1})});
     const std::string types = net_.Weight("token_type", {1, 1, kHidden}, 0, 0.05f);
     return LayerNorm(net_.Node("Add", {net_.Node("Add", {words, types}), positions}));
   }
@@ -66,7 +67,8 @@ class Bert {
     const std::string value = SplitHeads(net_.Linear(x, kHidden, kHidden), false);
     const std::string scores = net_.Node("Div", {net_.Node("MatMul", {query, key}), net_.Scalar(8)});
     const std::string weights = net_.Node("Softmax", {net_.Node("Add", {scores, bias})}, {{"axis", int64_t{-1}}});
-    const std::string mixed = net_.Node("Transpose", {net_.Node("MatMul", {weights, value})}, {{"perm", Ints{0, 2, 1, 3}}});
+    const std::string mixed =
+        net_.Node("Transpose", {net_.Node("MatMul", {weights, value})}, {{"perm", Ints{0, 2, 1, 3}}});
     return net_.Linear(net_.Node("Reshape", {mixed, net_.Ints({1, sequence_, kHidden})}), kHidden, kHidden);
   }
 

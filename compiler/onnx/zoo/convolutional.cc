@@ -24,7 +24,8 @@ std::string Pooled(Network* net, const std::string& x) {
 // The branch's last normalisation is scaled down, so that sums over many blocks stay small.
 constexpr float kBranchScale = 0.25f;
 
-std::string ResNetBlock(Network* net, const std::string& x, int64_t in, int64_t width, int64_t out, int64_t stride, bool bottleneck) {
+std::string ResNetBlock(Network* net, const std::string& x, int64_t in, int64_t width, int64_t out, int64_t stride,
+                        bool bottleneck) {
   std::string y;
   if (bottleneck) {
     y = Relu(net, net->BatchNorm(net->Conv(x, in, width, 1), width));
@@ -59,7 +60,8 @@ void BuildMobileNetV2(Network* net) {
   struct Stage {
     int64_t expansion, filters, blocks, stride;
   };
-  constexpr Stage kStages[] = {{1, 16, 1, 1}, {6, 24, 2, 2}, {6, 32, 3, 2}, {6, 64, 4, 2}, {6, 96, 3, 1}, {6, 160, 3, 2}, {6, 320, 1, 1}};
+  constexpr Stage kStages[] = {{1, 16, 1, 1}, {6, 24, 2, 2},  {6, 32, 3, 2}, {6, 64, 4, 2},
+                               {6, 96, 3, 1}, {6, 160, 3, 2}, {6, 320, 1, 1}};
   const std::string zero = net->Scalar(0), six = net->Scalar(6);
   const auto relu6 = [&](const std::string& x) { return net->Node("Clip", {x, zero, six}); };
   std::string x = net->Input("input", DType::kF32, {1, 3, 224, 224});
@@ -81,7 +83,8 @@ void BuildMobileNetV2(Network* net) {
 }
 
 void BuildSqueezeNet(Network* net) {
-  const auto conv_relu = [&](const std::string& x, int64_t in, int64_t out, int64_t kernel, int64_t stride = 1, bool pad = true) {
+  const auto conv_relu = [&](const std::string& x, int64_t in, int64_t out, int64_t kernel, int64_t stride = 1,
+                             bool pad = true) {
     return Relu(net, net->Conv(x, in, out, kernel, stride, 1, true, pad));
   };
   const auto fire = [&](const std::string& x, int64_t in, int64_t squeeze, int64_t expand) {

@@ -84,7 +84,8 @@ std::string Network::Ints(const std::vector<int64_t>& values) {
   return tensor->name();
 }
 
-std::string Network::Node(const std::string& op, const std::vector<std::string>& inputs, const std::vector<Attribute>& attributes) {
+std::string Network::Node(const std::string& op, const std::vector<std::string>& inputs,
+                          const std::vector<Attribute>& attributes) {
   onnx::NodeProto* node = model_->mutable_graph()->add_node();
   const std::string edge = NewEdge(op);
   node->set_op_type(op);
@@ -108,8 +109,8 @@ std::string Network::Node(const std::string& op, const std::vector<std::string>&
   return edge;
 }
 
-std::string Network::Conv(const std::string& x, int64_t channels, int64_t filters, int64_t kernel, int64_t stride, int64_t group,
-                          bool bias, bool pad) {
+std::string Network::Conv(const std::string& x, int64_t channels, int64_t filters, int64_t kernel, int64_t stride,
+                          int64_t group, bool bias, bool pad) {
   const int64_t group_channels = channels / group, padding = pad ? (kernel - 1) / 2 : 0;
   // He: a uniform distribution of variance 2 / fan-in.
   const float reach = std::sqrt(6.0f / static_cast<float>(group_channels * kernel * kernel));
@@ -124,7 +125,8 @@ std::string Network::Conv(const std::string& x, int64_t channels, int64_t filter
 }
 
 std::string Network::BatchNorm(const std::string& x, int64_t channels, float scale) {
-  const std::string gamma = Weight("scale", {channels}, scale, 0.2f * scale), beta = Weight("bias", {channels}, 0, 0.1f);
+  const std::string gamma = Weight("scale", {channels}, scale, 0.2f * scale),
+                    beta = Weight("bias", {channels}, 0, 0.1f);
   const std::string mean = Weight("mean", {channels}, 0, 0.1f), variance = Weight("variance", {channels}, 1, 0.2f);
   return Node("BatchNormalization", {x, gamma, beta, mean, variance}, {{"epsilon", 1e-5f}});
 }

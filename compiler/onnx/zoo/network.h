@@ -15,8 +15,8 @@ class ModelProto;
 
 namespace tilth {
 
-// Edges are named by strings, as in ONNX. Every weight has a stream of random numbers of its own, made of the seed and of
-// the number of weights before it.
+// Edges are named by strings, as in ONNX. Every weight has a stream of random numbers of its own, made of the seed and
+// of the number of weights before it.
 class Network {
  public:
   struct Attribute {
@@ -36,11 +36,12 @@ class Network {
   std::string Ints(const std::vector<int64_t>& values);
 
   // Adds a node with one output and returns its edge.
-  std::string Node(const std::string& op, const std::vector<std::string>& inputs, const std::vector<Attribute>& attributes = {});
+  std::string Node(const std::string& op, const std::vector<std::string>& inputs,
+                   const std::vector<Attribute>& attributes = {});
 
   // Convolution with He-scaled weights, padding (kernel - 1) / 2, and a bias if asked for.
-  std::string Conv(const std::string& x, int64_t channels, int64_t filters, int64_t kernel, int64_t stride = 1, int64_t group = 1,
-                   bool bias = false, bool pad = true);
+  std::string Conv(const std::string& x, int64_t channels, int64_t filters, int64_t kernel, int64_t stride = 1,
+                   int64_t group = 1, bool bias = false, bool pad = true);
   // Inference batch normalisation with scales around `scale`.
   std::string BatchNorm(const std::string& x, int64_t channels, float scale = 1);
   // y = x * w + b with w (inputs, outputs).

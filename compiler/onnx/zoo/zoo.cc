@@ -16,11 +16,14 @@ struct Entry {
 };
 
 constexpr Entry kEntries[] = {
-    {"resnet18", "ResNet-18, 1x3x224x224, 1.8 GMACs, 45 MiB", [](Network* n) { BuildResNet(n, {2, 2, 2, 2}, false); }, false},
-    {"resnet50", "ResNet-50, 1x3x224x224, 4.1 GMACs, 98 MiB", [](Network* n) { BuildResNet(n, {3, 4, 6, 3}, true); }, false},
+    {"resnet18", "ResNet-18, 1x3x224x224, 1.8 GMACs, 45 MiB", [](Network* n) { BuildResNet(n, {2, 2, 2, 2}, false); },
+     false},
+    {"resnet50", "ResNet-50, 1x3x224x224, 4.1 GMACs, 98 MiB", [](Network* n) { BuildResNet(n, {3, 4, 6, 3}, true); },
+     false},
     {"mobilenetv2", "MobileNetV2 1.0, 1x3x224x224, 0.3 GMACs, 14 MiB", BuildMobileNetV2, false},
     {"squeezenet1.1", "SqueezeNet 1.1, 1x3x224x224, 0.35 GMACs, 5 MiB", BuildSqueezeNet, false},
-    {"bert-base", "BERT-base encoder, sequence 128, 11 GMACs, 420 MiB", [](Network* n) { BuildBert(n, kBertSequence, kBertLayers); }, true},
+    {"bert-base", "BERT-base encoder, sequence 128, 11 GMACs, 420 MiB",
+     [](Network* n) { BuildBert(n, kBertSequence, kBertLayers); }, true},
 };
 
 Tensor InputTensor(DType dtype, std::vector<int64_t> shape, int64_t value_bound) {

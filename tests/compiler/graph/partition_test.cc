@@ -11,8 +11,8 @@
 namespace tilth {
 namespace {
 
-using testing::ModelBuilder;
 using ::testing::ElementsAre;
+using testing::ModelBuilder;
 
 std::vector<TensorValue> RandomInputs(const Graph& graph) {
   std::vector<TensorValue> inputs;
@@ -45,7 +45,12 @@ std::vector<std::string> Names(const Partition& partition) {
 
 ModelBuilder ConvNormRelu(int64_t opset = 13) {
   ModelBuilder model(opset);
-  model.Input("x", {1, 8, 6, 5}).Weights("w", {4, 8, 3, 3}).Weights("s", {4}, 2).Weights("b", {4}, 3).Weights("m", {4}, 4).Weights("v", {4}, 5);
+  model.Input("x", {1, 8, 6, 5})
+      .Weights("w", {4, 8, 3, 3})
+      .Weights("s", {4}, 2)
+      .Weights("b", {4}, 3)
+      .Weights("m", {4}, 4)
+      .Weights("v", {4}, 5);
   model.Node("Conv", {"x", "w"}, {"c"}).Attribute("pads", std::vector<int64_t>{1, 1, 1, 1});
   model.Node("BatchNormalization", {"c", "s", "b", "m", "v"}, {"n"});
   model.Node("Relu", {"n"}, {"r"});
@@ -106,8 +111,9 @@ TEST(Partition, ResidualAddFusesIntoTheLaterConvolution) {
   model.Node("Conv", {"u", "b"}, {"v"}).Attribute("pads", std::vector<int64_t>{1, 1, 1, 1});
   model.Node("Add", {"v", "u"}, {"w"}).Node("Relu", {"w"}, {"z"}).Node("MaxPool", {"z"}, {"y"});
   model.Attribute("kernel_shape", std::vector<int64_t>{2, 2}).Output("y");
-  EXPECT_THAT(Names(MustPartition(model)), ElementsAre("layout 4x5x5", "conv2d 1x1 4x5x5->4 +relu", "conv2d 3x3 4x5x5->4 +add+relu",
-                                                       "maxpool 2x2 4x5x5", "layout 4x4x4"));
+  EXPECT_THAT(Names(MustPartition(model)),
+              ElementsAre("layout 4x5x5", "conv2d 1x1 4x5x5->4 +relu", "conv2d 3x3 4x5x5->4 +add+relu",
+                          "maxpool 2x2 4x5x5", "layout 4x4x4"));
 }
 
 TEST(Partition, ConcatenationIsWrittenInPlace) {
@@ -117,30 +123,44 @@ TEST(Partition, ConcatenationIsWrittenInPlace) {
   model.Node("Conv", {"x", "b"}, {"u"}).Attribute("pads", std::vector<int64_t>{1, 1, 1, 1});
   model.Node("Concat", {"t2", "u"}, {"c"}).Attribute("axis", 1).Node("MaxPool", {"c"}, {"y"});
   model.Attribute("kernel_shape", std::vector<int64_t>{2, 2}).Output("y");
-  EXPECT_THAT(Names(MustPartition(model)), ElementsAre("layout 4x5x5", "conv2d 1x1 4x5x5->6 +relu", "conv2d 3x3 4x5x5->2",
-                                                       "maxpool 2x2 8x5x5", "layout 4x4x8"));
+  EXPECT_THAT(Names(MustPartition(model)), ElementsAre("layout 4x5x5", "conv2d 1x1 4x5x5->6 +relu",
+                                                       "conv2d 3x3 4x5x5->2", "maxpool 2x2 8x5x5", "layout 4x4x8"));
 }
 
 TEST(Partition, TransposeOfAConvolutionToChannelsLastIsFree) {
   ModelBuilder model;
   model.Input("x", {1, 4, 5, 6}).Weights("a", {4, 4, 1, 1}).Ints("shape", {1, -1, 2});
-  model.Node("Conv", {"x", "a"}, {"t"}).Node("Transpose", {"t"}, {"u"}).Attribute("perm", std::vector<int64_t>{0, 2, 3, 1});
+  model.Node("Conv", {"x", "a"}, {"t"})
+      .Node("Transpose", {"t"}, {"u"})
+      .Attribute("perm", std::vector<int64_t>{0, 2, 3, 1});
   model.Node("Reshape", {"u", "shape"}, {"v"}).Node("Sigmoid", {"v"}, {"y"}).Output("y");
   EXPECT_THAT(Names(MustPartition(model)), ElementsAre("layout 4x5x6", "conv2d 1x1 4x5x6->4", "sigmoid 60x2"));
 }
 
 TEST(Partition, PaddingMovesIntoTheConvolution) {
   ModelBuilder model;
-  model.Input("x", {1, 4, 5, 5}).Weights("a", {4, 4, 1, 1}).Weights("b", {4, 4, 3, 3}, 2).Ints("pads", {0, 0, 1, 1, 0, 0, 1, 1});
+  model.Input("x", {1, 4, 5, 5})
+      .Weights("a", {4, 4, 1, 1})
+      .Weights("b", {4, 4, 3, 3}, 2)
+      .Ints("pads", {0, 0, 1, 1, 0, 0, 1, 1});
   model.Node("Conv", {"x", "a"}, {"t"}).Node("Relu", {"t"}, {"u"}).Node("Pad", {"u", "pads"}, {"v"});
   model.Node("Conv", {"v", "b"}, {"w"}).Node("Relu", {"w"}, {"y"}).Output("y");
-  EXPECT_THAT(Names(MustPartition(model)), ElementsAre("layout 4x5x5", "conv2d 1x1 4x5x5->4 +relu", "conv2d 3x3 4x5x5->4 +relu", "layout 5x5x4"));
+  EXPECT_THAT(Names(MustPartition(model)),
+              ElementsAre("layout 4x5x5", "conv2d 1x1 4x5x5->4 +relu", "conv2d 3x3 4x5x5->4 +relu", "layout 5x5x4"));
 }
 
 TEST(Partition, GeluBecomesAnEpilogue) {
   ModelBuilder model;
-  model.Input("x", {4, 8}).Weights("w", {8, 6}).Weights("b", {6}, 2).Weights("root", {}, 3).Weights("one", {}, 4).Weights("half", {}, 5);
-  model.Node("MatMul", {"x", "w"}, {"m"}).Node("Add", {"m", "b"}, {"t"}).Node("Div", {"t", "root"}, {"d"}).Node("Erf", {"d"}, {"e"});
+  model.Input("x", {4, 8})
+      .Weights("w", {8, 6})
+      .Weights("b", {6}, 2)
+      .Weights("root", {}, 3)
+      .Weights("one", {}, 4)
+      .Weights("half", {}, 5);
+  model.Node("MatMul", {"x", "w"}, {"m"})
+      .Node("Add", {"m", "b"}, {"t"})
+      .Node("Div", {"t", "root"}, {"d"})
+      .Node("Erf", {"d"}, {"e"});
   model.Node("Add", {"e", "one"}, {"f"}).Node("Mul", {"t", "f"}, {"g"}).Node("Mul", {"g", "half"}, {"y"}).Output("y");
   const Partition partition = MustPartition(model);
   ASSERT_EQ(partition.calls.size(), 1u);
@@ -149,7 +169,12 @@ TEST(Partition, GeluBecomesAnEpilogue) {
 
 TEST(Partition, DecomposedLayerNormalizationIsOneRowwiseKernel) {
   ModelBuilder model;
-  model.Input("x", {1, 4, 8}).Input("r", {1, 4, 8}).Weights("two", {}, 2).Weights("eps", {}, 3).Weights("g", {8}, 4).Weights("b", {8}, 5);
+  model.Input("x", {1, 4, 8})
+      .Input("r", {1, 4, 8})
+      .Weights("two", {}, 2)
+      .Weights("eps", {}, 3)
+      .Weights("g", {8}, 4)
+      .Weights("b", {8}, 5);
   model.Node("Add", {"x", "r"}, {"s"}).Node("ReduceMean", {"s"}, {"m"}).Attribute("axes", std::vector<int64_t>{-1});
   model.Node("Sub", {"s", "m"}, {"d"}).Node("Mul", {"d", "d"}, {"q"});
   model.Node("ReduceMean", {"q"}, {"v"}).Attribute("axes", std::vector<int64_t>{-1});
@@ -165,13 +190,20 @@ TEST(Partition, DecomposedLayerNormalizationIsOneRowwiseKernel) {
 
 TEST(Partition, SoftmaxIsOneKernelAndAttentionTransposesVanish) {
   ModelBuilder model;
-  model.Input("q", {1, 4, 6}).Input("k", {1, 4, 6}).Input("v", {1, 4, 6}).Ints("split", {1, 4, 2, 3}).Ints("join", {1, 4, 6});
+  model.Input("q", {1, 4, 6})
+      .Input("k", {1, 4, 6})
+      .Input("v", {1, 4, 6})
+      .Ints("split", {1, 4, 2, 3})
+      .Ints("join", {1, 4, 6});
   for (const std::string name : {"q", "k", "v"}) {
     model.Node("Reshape", {name, "split"}, {name + "r"}).Node("Transpose", {name + "r"}, {name + "t"});
     model.Attribute("perm", name == "k" ? std::vector<int64_t>{0, 2, 3, 1} : std::vector<int64_t>{0, 2, 1, 3});
   }
   model.Node("MatMul", {"qt", "kt"}, {"s"}).Node("Softmax", {"s"}, {"p"}).Node("MatMul", {"p", "vt"}, {"o"});
-  model.Node("Transpose", {"o"}, {"u"}).Attribute("perm", std::vector<int64_t>{0, 2, 1, 3}).Node("Reshape", {"u", "join"}, {"y"}).Output("y");
+  model.Node("Transpose", {"o"}, {"u"})
+      .Attribute("perm", std::vector<int64_t>{0, 2, 1, 3})
+      .Node("Reshape", {"u", "join"}, {"y"})
+      .Output("y");
   EXPECT_THAT(Names(MustPartition(model)), ElementsAre("matmul 2x4x4x3", "softmax 2x4x4", "matmul 2x4x3x4"));
 }
 
@@ -181,29 +213,44 @@ TEST(Partition, DepthwiseAndGroupedConvolutionsKeepTheirAxes) {
   model.Node("Conv", {"x", "a"}, {"t"}).Attribute("group", 6).Node("Clip", {"t"}, {"u"});
   model.Node("Conv", {"u", "b"}, {"v"}).Attribute("group", 2).Node("Relu", {"v"}, {"y"}).Output("y");
   const Partition partition = MustPartition(model);
-  EXPECT_THAT(Names(partition), ElementsAre("layout 6x5x5", "depthwise2d 3x3 6x5x5", "conv2d 1x1 6x3x3->4 g2 +relu", "layout 3x3x4"));
+  EXPECT_THAT(Names(partition),
+              ElementsAre("layout 6x5x5", "depthwise2d 3x3 6x5x5", "conv2d 1x1 6x3x3->4 g2 +relu", "layout 3x3x4"));
   EXPECT_EQ(partition.workloads[1].stages[0].reduce_axes.size(), 2u);
   EXPECT_EQ(partition.workloads[2].stages[0].axes.size(), 5u);
 }
 
 TEST(Partition, ChannelShuffleIsOneCopy) {
   ModelBuilder model;
-  model.Input("x", {1, 6, 5, 5}).Weights("a", {6, 3, 1, 1}).Weights("b", {6, 1, 3, 3}, 2).Ints("split", {1, 2, 3, 5, 5}).Ints("join", {1, 6, 5, 5});
-  model.Node("Conv", {"x", "a"}, {"t"}).Attribute("group", 2).Node("Relu", {"t"}, {"u"}).Node("Reshape", {"u", "split"}, {"v"});
-  model.Node("Transpose", {"v"}, {"w"}).Attribute("perm", std::vector<int64_t>{0, 2, 1, 3, 4}).Node("Reshape", {"w", "join"}, {"s"});
+  model.Input("x", {1, 6, 5, 5})
+      .Weights("a", {6, 3, 1, 1})
+      .Weights("b", {6, 1, 3, 3}, 2)
+      .Ints("split", {1, 2, 3, 5, 5})
+      .Ints("join", {1, 6, 5, 5});
+  model.Node("Conv", {"x", "a"}, {"t"})
+      .Attribute("group", 2)
+      .Node("Relu", {"t"}, {"u"})
+      .Node("Reshape", {"u", "split"}, {"v"});
+  model.Node("Transpose", {"v"}, {"w"})
+      .Attribute("perm", std::vector<int64_t>{0, 2, 1, 3, 4})
+      .Node("Reshape", {"w", "join"}, {"s"});
   model.Node("Conv", {"s", "b"}, {"y"}).Attribute("group", 6).Output("y");
-  EXPECT_THAT(Names(MustPartition(model)), ElementsAre("layout 6x5x5", "conv2d 1x1 6x5x5->6 g2 +relu", "channelshuffle 5x5x6",
-                                                       "depthwise2d 3x3 6x5x5", "layout 3x3x6"));
+  EXPECT_THAT(Names(MustPartition(model)),
+              ElementsAre("layout 6x5x5", "conv2d 1x1 6x5x5->6 g2 +relu", "channelshuffle 5x5x6",
+                          "depthwise2d 3x3 6x5x5", "layout 3x3x6"));
 }
 
 TEST(Partition, SplitChannelsAreReadInPlace) {
   ModelBuilder model;
   model.Input("x", {1, 6, 5, 5}).Weights("e", {6, 6, 1, 1}).Weights("a", {4, 3, 3, 3}).Ints("parts", {3, 3});
-  model.Node("Conv", {"x", "e"}, {"u"}).Node("Relu", {"u"}, {"z"}).Node("Split", {"z", "parts"}, {"l", "r"}).Attribute("axis", 1);
+  model.Node("Conv", {"x", "e"}, {"u"})
+      .Node("Relu", {"u"}, {"z"})
+      .Node("Split", {"z", "parts"}, {"l", "r"})
+      .Attribute("axis", 1);
   model.Node("Conv", {"r", "a"}, {"t"}).Attribute("pads", std::vector<int64_t>{1, 1, 1, 1}).Node("Relu", {"t"}, {"v"});
   model.Node("Concat", {"l", "v"}, {"c"}).Attribute("axis", 1).Node("GlobalAveragePool", {"c"}, {"y"}).Output("y");
-  EXPECT_THAT(Names(MustPartition(model)), ElementsAre("layout 6x5x5", "conv2d 1x1 6x5x5->6 +relu", "conv2d 3x3 6x5x5->4 +relu",
-                                                       "concat 5x5x6", "globalaveragepool 5x5x7"));
+  EXPECT_THAT(Names(MustPartition(model)),
+              ElementsAre("layout 6x5x5", "conv2d 1x1 6x5x5->6 +relu", "conv2d 3x3 6x5x5->4 +relu", "concat 5x5x6",
+                          "globalaveragepool 5x5x7"));
 }
 
 TEST(Partition, DenseBlockNormalizesBeforeItsConvolutions) {
@@ -212,12 +259,18 @@ TEST(Partition, DenseBlockNormalizesBeforeItsConvolutions) {
   for (const std::string p : {"p", "q"}) {
     for (int i = 0; i < 4; ++i) model.Weights(p + std::to_string(i), {p == "p" ? 4 : 6}, 10 + i);
   }
-  model.Node("Conv", {"x", "w0"}, {"c0"}).Node("BatchNormalization", {"c0", "p0", "p1", "p2", "p3"}, {"n1"}).Node("Relu", {"n1"}, {"r1"});
+  model.Node("Conv", {"x", "w0"}, {"c0"})
+      .Node("BatchNormalization", {"c0", "p0", "p1", "p2", "p3"}, {"n1"})
+      .Node("Relu", {"n1"}, {"r1"});
   model.Node("Conv", {"r1", "w1"}, {"c1"}).Attribute("pads", std::vector<int64_t>{1, 1, 1, 1});
   model.Node("Concat", {"c0", "c1"}, {"k"}).Attribute("axis", 1);
-  model.Node("BatchNormalization", {"k", "q0", "q1", "q2", "q3"}, {"n2"}).Node("Relu", {"n2"}, {"r2"}).Node("Conv", {"r2", "w2"}, {"c2"});
+  model.Node("BatchNormalization", {"k", "q0", "q1", "q2", "q3"}, {"n2"})
+      .Node("Relu", {"n2"}, {"r2"})
+      .Node("Conv", {"r2", "w2"}, {"c2"});
   model.Node("Concat", {"k", "c2"}, {"m"}).Attribute("axis", 1).Node("AveragePool", {"m"}, {"y"});
-  model.Attribute("kernel_shape", std::vector<int64_t>{2, 2}).Attribute("strides", std::vector<int64_t>{2, 2}).Output("y");
+  model.Attribute("kernel_shape", std::vector<int64_t>{2, 2})
+      .Attribute("strides", std::vector<int64_t>{2, 2})
+      .Output("y");
   EXPECT_LE(MustPartition(model).calls.size(), 10u);
 }
 

@@ -13,14 +13,17 @@
 namespace tilth {
 namespace {
 
-using testing::ModelBuilder;
 using ::testing::HasSubstr;
+using testing::ModelBuilder;
 using ::testing::Not;
 
 ModelBuilder SmallNetwork() {
   ModelBuilder model;
   model.Input("x", {1, 3, 8, 8}).Weights("w", {4, 3, 3, 3}).Weights("b", {4}, 2).Ints("shape", {1, -1});
-  model.Node("Conv", {"x", "w", "b"}, {"c"}).Node("Relu", {"c"}, {"r"}).Node("Reshape", {"r", "shape"}, {"y"}).Output("y");
+  model.Node("Conv", {"x", "w", "b"}, {"c"})
+      .Node("Relu", {"c"}, {"r"})
+      .Node("Reshape", {"r", "shape"}, {"y"})
+      .Output("y");
   return model;
 }
 
@@ -133,7 +136,11 @@ TEST(Import, ShapeArithmeticVanishes) {
   ModelBuilder model;
   model.Input("x", {2, 3, 4}).Ints("zero", {0}).Ints("rest", {-1});
   model.Node("Shape", {"x"}, {"s"}).Node("Gather", {"s", "zero"}, {"n"}).Attribute("axis", 0);
-  model.Node("Concat", {"n", "rest"}, {"t"}).Attribute("axis", 0).Node("Reshape", {"x", "t"}, {"r"}).Node("Relu", {"r"}, {"y"}).Output("y");
+  model.Node("Concat", {"n", "rest"}, {"t"})
+      .Attribute("axis", 0)
+      .Node("Reshape", {"x", "t"}, {"r"})
+      .Node("Relu", {"r"}, {"y"})
+      .Output("y");
   const StatusOr<Graph> graph = ImportOnnx(model.Serialize());
   ASSERT_TRUE(graph.ok()) << graph.status();
   EXPECT_EQ(graph->stages.size(), 1u);

@@ -25,7 +25,8 @@ ModelBuilder& ModelBuilder::Input(const std::string& name, const std::vector<int
   return *this;
 }
 
-ModelBuilder& ModelBuilder::DynamicInput(const std::string& name, const std::string& dimension, const std::vector<int64_t>& rest) {
+ModelBuilder& ModelBuilder::DynamicInput(const std::string& name, const std::string& dimension,
+                                         const std::vector<int64_t>& rest) {
   onnx::ValueInfoProto* input = model_->mutable_graph()->add_input();
   input->set_name(name);
   auto* type = input->mutable_type()->mutable_tensor_type();
@@ -63,7 +64,8 @@ ModelBuilder& ModelBuilder::Ints(const std::string& name, const std::vector<int6
   return *this;
 }
 
-ModelBuilder& ModelBuilder::Node(const std::string& op, const std::vector<std::string>& inputs, const std::vector<std::string>& outputs) {
+ModelBuilder& ModelBuilder::Node(const std::string& op, const std::vector<std::string>& inputs,
+                                 const std::vector<std::string>& outputs) {
   onnx::NodeProto* node = model_->mutable_graph()->add_node();
   node->set_op_type(op);
   node->set_name(op + "_" + outputs[0]);
@@ -74,7 +76,8 @@ ModelBuilder& ModelBuilder::Node(const std::string& op, const std::vector<std::s
 
 namespace {
 
-onnx::AttributeProto* AddAttribute(onnx::ModelProto* model, const std::string& name, onnx::AttributeProto::AttributeType type) {
+onnx::AttributeProto* AddAttribute(onnx::ModelProto* model, const std::string& name,
+                                   onnx::AttributeProto::AttributeType type) {
   onnx::GraphProto* graph = model->mutable_graph();
   onnx::AttributeProto* attribute = graph->mutable_node(graph->node_size() - 1)->add_attribute();
   attribute->set_name(name);

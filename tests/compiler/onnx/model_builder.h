@@ -27,7 +27,8 @@ class ModelBuilder {
   ModelBuilder& Weights(const std::string& name, const std::vector<int64_t>& shape, uint64_t seed = 1);
   ModelBuilder& Ints(const std::string& name, const std::vector<int64_t>& values);
   // Attribute() speaks of the node added last.
-  ModelBuilder& Node(const std::string& op, const std::vector<std::string>& inputs, const std::vector<std::string>& outputs);
+  ModelBuilder& Node(const std::string& op, const std::vector<std::string>& inputs,
+                     const std::vector<std::string>& outputs);
   ModelBuilder& Attribute(const std::string& name, int64_t value);
   ModelBuilder& Attribute(const std::string& name, const std::vector<int64_t>& values);
   ModelBuilder& Attribute(const std::string& name, const std::string& value);

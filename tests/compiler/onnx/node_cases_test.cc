@@ -27,8 +27,8 @@ using testing::TestData;
 
 const fs::path kData = "/usr/share/libonnx-testdata/data";
 
-// Shapes, axes and limits must be constant for Tilth: the case's inputs from `first` on become initializers, as they are
-// in every real model.
+// Shapes, axes and limits must be constant for Tilth: the case's inputs from `first` on become initializers, as they
+// are in every real model.
 std::string WithConstantInputs(const std::string& bytes, size_t first, TestData* data) {
   onnx::ModelProto model;
   model.ParseFromString(bytes);
@@ -69,7 +69,8 @@ Outcome RunCase(const fs::path& directory) {
   if (!graph.ok()) return {std::string(graph.status().message()), ""};
   const auto outputs = ExecuteReference(*graph, data.inputs);
   if (!outputs.ok()) return {"", std::string(outputs.status().message())};
-  if (std::string difference = Difference(*outputs, data.outputs, 1e-3, 1e-5); !difference.empty()) return {"", difference};
+  if (std::string difference = Difference(*outputs, data.outputs, 1e-3, 1e-5); !difference.empty())
+    return {"", difference};
 
   const StatusOr<Partition> partition = PartitionGraph(*graph);
   if (!partition.ok()) return {"", StrCat("partition: ", partition.status().message())};
@@ -116,8 +117,8 @@ TEST_P(OnnxCases, AgreeWithExpectedOutputs) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, OnnxCases,
-                         ::testing::Values(std::pair("node", 300), std::pair("pytorch-converted", 40), std::pair("pytorch-operator", 10),
-                                           std::pair("simple", 1)));
+                         ::testing::Values(std::pair("node", 300), std::pair("pytorch-converted", 40),
+                                           std::pair("pytorch-operator", 10), std::pair("simple", 1)));
 
 // Bytes changed at random in models of every operator: import and partition answer or refuse, but do not crash.
 TEST(DamagedCases, NeverCrash) {

@@ -55,10 +55,12 @@ fs::path SharedDirectory() {
   return {};
 }
 
-std::string Difference(const std::vector<TensorValue>& got, const std::vector<TensorValue>& want, double rtol, double atol) {
+std::string Difference(const std::vector<TensorValue>& got, const std::vector<TensorValue>& want, double rtol,
+                       double atol) {
   if (got.size() != want.size()) return StrCat("got ", got.size(), " outputs, want ", want.size());
   for (size_t t = 0; t < got.size(); ++t) {
-    if (got[t].dtype != want[t].dtype || got[t].shape != want[t].shape) return StrCat("output ", t, " has another type or shape");
+    if (got[t].dtype != want[t].dtype || got[t].shape != want[t].shape)
+      return StrCat("output ", t, " has another type or shape");
     for (int64_t i = 0; i < NumElements(got[t].shape); ++i) {
       const double a = got[t].Get(i), b = want[t].Get(i);
       const bool same = a == b || (std::isnan(a) && std::isnan(b)) || std::fabs(a - b) <= atol + rtol * std::fabs(b);

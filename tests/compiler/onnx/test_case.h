@@ -27,7 +27,9 @@ StatusOr<TestCase> ReadTestCase(const std::filesystem::path& directory);
 // Where the models shared between checkouts lie: $TILTH_SHARED, or ../shared beside the source; empty when absent.
 std::filesystem::path SharedDirectory();
 
-// "" when every element of `got` is within atol + rtol * |want| of `want` and types and shapes agree; otherwise what differs.
-std::string Difference(const std::vector<TensorValue>& got, const std::vector<TensorValue>& want, double rtol, double atol);
+// "" when every element of `got` is within atol + rtol * |want| of `want` and types and shapes agree; otherwise what
+// differs.
+std::string Difference(const std::vector<TensorValue>& got, const std::vector<TensorValue>& want, double rtol,
+                       double atol);
 
 }  // namespace tilth::testing

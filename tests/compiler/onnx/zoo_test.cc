@@ -41,13 +41,15 @@ TEST_P(ZooModels, HaveTheArchitecturesWeightsAndWork) {
   const auto partition = PartitionGraph(*graph);
   ASSERT_TRUE(partition.ok()) << partition.status();
   double flops = 0;
-  for (size_t i = 0; i < partition->workloads.size(); ++i) flops += Flops(partition->workloads[i]) * partition->weights[i];
+  for (size_t i = 0; i < partition->workloads.size(); ++i)
+    flops += Flops(partition->workloads[i]) * partition->weights[i];
   EXPECT_NEAR(flops * 1e-9, GetParam().giga_flops, 0.02 * GetParam().giga_flops);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ZooModels,
                          ::testing::Values(Expected{"resnet18", 3.64, 11678912}, Expected{"resnet50", 8.2, 25502912},
-                                           Expected{"mobilenetv2", 0.62, 3469762}, Expected{"squeezenet1.1", 0.705, 1231552}));
+                                           Expected{"mobilenetv2", 0.62, 3469762},
+                                           Expected{"squeezenet1.1", 0.705, 1231552}));
 
 TEST(Zoo, MobileNetComputesFiniteScoresThatDependOnTheInput) {
   const auto made = MakeZooModel("mobilenetv2", 3);
@@ -84,7 +86,8 @@ TEST(Zoo, ShortBertKeepsItsKernelsFused) {
 }
 
 TEST(Zoo, EqualSeedsGiveEqualModels) {
-  const auto a = MakeZooModel("squeezenet1.1", 1), b = MakeZooModel("squeezenet1.1", 1), c = MakeZooModel("squeezenet1.1", 2);
+  const auto a = MakeZooModel("squeezenet1.1", 1), b = MakeZooModel("squeezenet1.1", 1),
+             c = MakeZooModel("squeezenet1.1", 2);
   ASSERT_TRUE(a.ok() && b.ok() && c.ok());
   EXPECT_EQ(a->model, b->model);
   EXPECT_NE(a->model, c->model);

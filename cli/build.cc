@@ -62,7 +62,9 @@ void AddBuildCommand(CLI::App& app, int* exit_code) {
   command->add_option("--log", arguments->build.log, "the tuning log to choose schedules from (default: none)");
   command->add_option("-o,--output", arguments->output, "the directory to write into")->required();
   command->add_option("--name", arguments->build.name, "the library is libNAME.so (default: from the model's path)");
-  command->add_option("--threads", arguments->build.threads, "threads that the library uses unless told otherwise (default: all CPUs)")
+  command
+      ->add_option("--threads", arguments->build.threads,
+                   "threads that the library uses unless told otherwise (default: all CPUs)")
       ->check(CLI::Range(1, 256));
   command->add_flag("--strict", arguments->build.strict, "fail if a kernel is not tuned");
   command->add_flag("--json", arguments->json, "print the manifest");

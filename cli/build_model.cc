@@ -14,7 +14,8 @@ StatusOr<std::vector<KernelChoice>> ChooseKernels(const LoadedModel& model, cons
   std::vector<std::unique_ptr<SearchSpace>> spaces;
   std::vector<const SearchSpace*> views;
   for (const Workload& workload : model.partition.workloads) {
-    TILTH_ASSIGN_OR_RETURN(spaces.emplace_back(), SearchSpace::Create(workload, model.target), "kernel ", workload.name);
+    TILTH_ASSIGN_OR_RETURN(spaces.emplace_back(), SearchSpace::Create(workload, model.target), "kernel ",
+                           workload.name);
     views.push_back(spaces.back().get());
   }
   TILTH_ASSIGN_OR_RETURN(const std::vector<Selection> selections, SelectCandidates(views, log, strict));

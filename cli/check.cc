@@ -53,8 +53,9 @@ StatusOr<std::vector<DataSet>> FindDataSets(const std::string& directory) {
     sets.push_back(std::move(set));
   }
   if (sets.empty()) {
-    return absl::NotFoundError(StrCat(directory, " has no test_data_set_0: an ONNX test case has model.onnx and "
-                                                 "test_data_set_*/input_*.pb, output_*.pb"));
+    return absl::NotFoundError(StrCat(directory,
+                                      " has no test_data_set_0: an ONNX test case has model.onnx and "
+                                      "test_data_set_*/input_*.pb, output_*.pb"));
   }
   return sets;
 }
@@ -72,8 +73,11 @@ void Print(const std::vector<std::pair<std::string, ComparedOutput>>& outputs, b
     std::cout << document.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
     return;
   }
-  Table table({{"data set"}, {"output", Column::kFlexible}, {"max abs error", Column::kNumber},
-               {"max rel error", Column::kNumber}, {"verdict"}});
+  Table table({{"data set"},
+               {"output", Column::kFlexible},
+               {"max abs error", Column::kNumber},
+               {"max rel error", Column::kNumber},
+               {"verdict"}});
   for (const auto& [set, output] : outputs) {
     table.AddRow({set, output.name, absl::StrFormat("%.2e", output.difference.max_abs_error),
                   absl::StrFormat("%.2e", output.difference.max_rel_error),
@@ -96,14 +100,15 @@ StatusOr<int> Check(Arguments arguments) {
   for (const DataSet& set : sets) {
     TILTH_ASSIGN_OR_RETURN(const std::vector<TensorValue> inputs, ReadTensorFiles(set.inputs));
     TILTH_ASSIGN_OR_RETURN(const std::vector<TensorValue> expected, ReadTensorFiles(set.outputs));
-    TILTH_ASSIGN_OR_RETURN(const RunReport report, RunPackage(built.path(), package.description, inputs, options), set.name);
+    TILTH_ASSIGN_OR_RETURN(const RunReport report, RunPackage(built.path(), package.description, inputs, options),
+                           set.name);
     TILTH_ASSIGN_OR_RETURN(std::vector<ComparedOutput> outputs,
                            CompareOutputs(package.description, report.outputs, expected, arguments.runner.tolerance),
                            set.name);
     for (ComparedOutput& output : outputs) compared.emplace_back(set.name, std::move(output));
   }
-  const auto failed = std::find_if(compared.begin(), compared.end(),
-                                   [](const auto& entry) { return !entry.second.difference.passed; });
+  const auto failed =
+      std::find_if(compared.begin(), compared.end(), [](const auto& entry) { return !entry.second.difference.passed; });
   Print(compared, failed == compared.end(), arguments.runner.json);
   if (failed == compared.end()) return kExitOk;
   return absl::DataLossError(StrCat(failed->first, ": output ", failed->second.name, ": ", failed->second.mismatch));

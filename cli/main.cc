@@ -70,8 +70,11 @@ int Main(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer(kFooter);
   int exit_code = kExitOk;
+  AddBuildCommand(app, &exit_code);
+  AddCheckCommand(app, &exit_code);
   AddFarmCommand(app, &exit_code);
   AddLogCommand(app, &exit_code);
+  AddRunCommand(app, &exit_code);
   AddTasksCommand(app, &exit_code);
   AddTuneCommand(app, &exit_code);
   AddZooCommand(app, &exit_code);

@@ -20,7 +20,8 @@ StatusOr<ImportOptions> ParseDimensions(const std::vector<std::string>& texts) {
     const char* const end = text.data() + text.size();
     if (equals == std::string::npos || equals == 0 ||
         std::from_chars(text.data() + equals + 1, end, extent).ptr != end || extent < 1) {
-      return absl::InvalidArgumentError(StrCat("--dim ", text, ": give a name and a positive extent, as in --dim batch=1"));
+      return absl::InvalidArgumentError(
+          StrCat("--dim ", text, ": give a name and a positive extent, as in --dim batch=1"));
     }
     options.dimensions[text.substr(0, equals)] = extent;
   }

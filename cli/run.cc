@@ -45,9 +45,9 @@ void PrintTable(const ModelDescription& model, const RunReport& report) {
                   absl::StrFormat("%.1f %%", kernels_ns > 0 ? 100 * kernel.median_ns / kernels_ns : 0),
                   kernel.tuned ? "tuned" : "default"});
   }
-  std::cout << table.Render(TerminalWidth()) << model.name << ": " << FormatDuration(report.median_ns) << " (10 % of runs "
-            << FormatDuration(report.p10_ns) << " or less, 90 % " << FormatDuration(report.p90_ns) << "), "
-            << report.threads << (report.threads == 1 ? " thread\n" : " threads\n");
+  std::cout << table.Render(TerminalWidth()) << model.name << ": " << FormatDuration(report.median_ns)
+            << " (10 % of runs " << FormatDuration(report.p10_ns) << " or less, 90 % " << FormatDuration(report.p90_ns)
+            << "), " << report.threads << (report.threads == 1 ? " thread\n" : " threads\n");
 }
 
 StatusOr<int> Run(const Arguments& arguments) {

@@ -12,8 +12,9 @@ namespace tilth {
 void AddRunnerArguments(CLI::App* command, RunnerArguments* arguments) {
   command->add_option("--threads", arguments->threads, "threads to run on (default: the library's)")
       ->check(CLI::Range(1, 256));
-  command->add_option("--runner", arguments->runner,
-                      "the command that runs tilth-runner, for a library of another machine (default: the one beside tilth)");
+  command->add_option(
+      "--runner", arguments->runner,
+      "the command that runs tilth-runner, for a library of another machine (default: the one beside tilth)");
   command->add_option("--rtol", arguments->tolerance.rtol, "relative tolerance of outputs (default: 1e-3)")
       ->check(CLI::NonNegativeNumber);
   command->add_option("--atol", arguments->tolerance.atol, "absolute tolerance of outputs (default: 1e-4)")

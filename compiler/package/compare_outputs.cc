@@ -10,8 +10,8 @@ namespace tilth {
 StatusOr<OutputDifference> CompareOutput(const TensorValue& got, const TensorValue& want, const Tolerance& tolerance) {
   if (got.dtype != want.dtype || got.shape != want.shape) {
     return absl::InvalidArgumentError(StrCat("it is ", ToString(got.dtype), " [", absl::StrJoin(got.shape, ", "),
-                                             "], expected ", ToString(want.dtype), " [", absl::StrJoin(want.shape, ", "),
-                                             "]"));
+                                             "], expected ", ToString(want.dtype), " [",
+                                             absl::StrJoin(want.shape, ", "), "]"));
   }
   OutputDifference difference;
   const int64_t num_elements = NumElements(want.shape);

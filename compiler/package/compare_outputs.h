@@ -15,11 +15,11 @@ struct Tolerance {
 };
 
 struct OutputDifference {
-  bool passed = true;          // |got - want| <= atol + rtol * |want| everywhere; NaN equals NaN
+  bool passed = true;  // |got - want| <= atol + rtol * |want| everywhere; NaN equals NaN
   double max_abs_error = 0;
-  double max_rel_error = 0;    // |got - want| / |want|, where want is not zero
+  double max_rel_error = 0;  // |got - want| / |want|, where want is not zero
   int64_t num_mismatches = 0;
-  int64_t first_mismatch = -1; // flat index, with both values
+  int64_t first_mismatch = -1;  // flat index, with both values
   double got = 0, want = 0;
 };
 

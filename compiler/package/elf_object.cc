@@ -16,8 +16,8 @@ struct Machine {
   uint16_t elf_machine;
   uint32_t pointer_relocation;
   uint32_t jump_relocation;
-  std::string_view jump_code;      // a jump with an empty displacement
-  int64_t jump_displacement;       // where in the code the relocation applies
+  std::string_view jump_code;  // a jump with an empty displacement
+  int64_t jump_displacement;   // where in the code the relocation applies
   int64_t jump_addend;
 };
 

@@ -16,9 +16,9 @@ namespace tilth {
 class ElfObject {
  public:
   enum class Section : uint8_t {
-    kText,      // jumps to functions elsewhere
-    kReadOnly,  // bytes without pointers
-    kRelocated, // read-only after the loader has filled in pointers
+    kText,       // jumps to functions elsewhere
+    kReadOnly,   // bytes without pointers
+    kRelocated,  // read-only after the loader has filled in pointers
   };
   enum class Visibility : uint8_t { kExported, kHidden };
 
@@ -50,8 +50,8 @@ class ElfObject {
   struct Relocation {
     Section section;  // that is patched
     int64_t offset;
-    int symbol;          // index into symbols_, or -1 …
-    Section target;      // … for this section
+    int symbol;      // index into symbols_, or -1 …
+    Section target;  // … for this section
     int64_t addend;
     bool jump;
   };

@@ -22,8 +22,8 @@ struct KernelDescription {
 };
 
 struct ModelDescription {
-  std::string name;        // a C identifier; the library is libNAME.so
-  std::string model_hash;  // ContentHash of the ONNX file
+  std::string name;         // a C identifier; the library is libNAME.so
+  std::string model_hash;   // ContentHash of the ONNX file
   std::string target;       // Target::name
   std::string target_text;  // ToText of the target
   std::vector<Tensor> inputs;

@@ -27,13 +27,19 @@ std::string Upper(std::string text) {
 
 std::string_view CType(DType dtype) {
   switch (dtype) {
-    case DType::kF32: return "float";
+    case DType::kF32:
+      return "float";
     case DType::kF16:
-    case DType::kBF16: return "uint16_t";
-    case DType::kI8: return "int8_t";
-    case DType::kI32: return "int32_t";
-    case DType::kI64: return "int64_t";
-    case DType::kBool: return "uint8_t";
+    case DType::kBF16:
+      return "uint16_t";
+    case DType::kI8:
+      return "int8_t";
+    case DType::kI32:
+      return "int32_t";
+    case DType::kI64:
+      return "int64_t";
+    case DType::kBool:
+      return "uint8_t";
   }
   return "void";
 }
@@ -58,7 +64,8 @@ std::vector<Argument> ArgumentsOf(const ModelDescription& model) {
   const auto add = [&](const Tensor& tensor, std::string_view prefix, std::string_view qualifier) {
     std::string name = Identifier(StrCat(prefix, tensor.name));
     while (!names.insert(name).second) name += "_";
-    arguments.push_back({StrCat(qualifier, CType(tensor.dtype), "*"), name, Upper(StrCat(model.name, "_", name)), &tensor});
+    arguments.push_back(
+        {StrCat(qualifier, CType(tensor.dtype), "*"), name, Upper(StrCat(model.name, "_", name)), &tensor});
   };
   for (const Tensor& tensor : model.inputs) add(tensor, "in_", "const ");
   for (const Tensor& tensor : model.outputs) add(tensor, "out_", "");
@@ -119,7 +126,8 @@ std::string ModelNameFromPath(const std::string& onnx_path) {
 
 Status CheckModelName(const std::string& name) {
   if (Identifier(name) == name) return absl::OkStatus();
-  return absl::InvalidArgumentError(StrCat("'", name, "' cannot be the name of a library: it must be a C identifier of at most ",
+  return absl::InvalidArgumentError(StrCat("'", name,
+                                           "' cannot be the name of a library: it must be a C identifier of at most ",
                                            kMaxNameLength, " characters, such as ", Identifier(name)));
 }
 
@@ -128,8 +136,8 @@ std::string HeaderText(const ModelDescription& model) {
   const std::vector<Argument> arguments = ArgumentsOf(model);
   std::string text =
       StrCat("/* The model ", model.name, ", compiled by tilth ", kVersion, " for ", Printable(model.target),
-             ". Link with -l", model.name, ".\n * Tensors are dense and row-major. */\n#ifndef ", guard, "\n#define ", guard,
-             "\n\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
+             ". Link with -l", model.name, ".\n * Tensors are dense and row-major. */\n#ifndef ", guard, "\n#define ",
+             guard, "\n\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
   StrAppend(&text, "enum {\n  ", model.name, "_NUM_INPUTS = ", model.inputs.size(), ",\n  ", model.name,
             "_NUM_OUTPUTS = ", model.outputs.size(), ",\n  ", model.name, "_NUM_KERNELS = ", model.calls.size(),
             "\n};\n\n");
@@ -149,14 +157,17 @@ std::string HeaderText(const ModelDescription& model) {
 
 std::string ExampleText(const ModelDescription& model) {
   const std::vector<Argument> arguments = ArgumentsOf(model);
-  std::string text = StrCat("/* Runs ", model.name, " once on made-up inputs.\n *\n *   cc example.c -L. -l", model.name,
-                            " -Wl,-rpath,'$ORIGIN' -o example && ./example\n */\n#include <stdio.h>\n#include <stdlib.h>\n\n"
-                            "#include \"", model.name, ".h\"\n\nint main(void) {\n");
+  std::string text =
+      StrCat("/* Runs ", model.name, " once on made-up inputs.\n *\n *   cc example.c -L. -l", model.name,
+             " -Wl,-rpath,'$ORIGIN' -o example && ./example\n */\n#include <stdio.h>\n#include <stdlib.h>\n\n"
+             "#include \"",
+             model.name, ".h\"\n\nint main(void) {\n");
   std::vector<std::string> call = {"instance"};
   for (const Argument& argument : arguments) {
     call.push_back(argument.name);
     const std::string type(CType(argument.tensor->dtype));
-    StrAppend(&text, "  ", type, "* ", argument.name, " = calloc(", argument.macro, "_ELEMENTS, sizeof(", type, "));\n");
+    StrAppend(&text, "  ", type, "* ", argument.name, " = calloc(", argument.macro, "_ELEMENTS, sizeof(", type,
+              "));\n");
   }
   StrAppend(&text, "  ", model.name, "_instance* instance = ", model.name, "_create(0);\n  if (instance == NULL");
   for (const Argument& argument : arguments) StrAppend(&text, " || ", argument.name, " == NULL");
@@ -173,8 +184,8 @@ std::string ExampleText(const ModelDescription& model) {
     const Argument& argument = arguments[i];
     const bool is_float = argument.tensor->dtype == DType::kF32;
     StrAppend(&text, "  printf(\"", argument.name, ":\");\n  for (int64_t i = 0; i < 5 && i < ", argument.macro,
-              "_ELEMENTS; ++i) printf(\" ", is_float ? "%g" : "%lld", "\", ", is_float ? "" : "(long long)", argument.name,
-              "[i]);\n  printf(\"\\n\");\n");
+              "_ELEMENTS; ++i) printf(\" ", is_float ? "%g" : "%lld", "\", ", is_float ? "" : "(long long)",
+              argument.name, "[i]);\n  printf(\"\\n\");\n");
   }
   StrAppend(&text, "\n  ", model.name, "_destroy(instance);\n");
   for (const Argument& argument : arguments) StrAppend(&text, "  free(", argument.name, ");\n");

@@ -31,8 +31,8 @@ constexpr InterfaceFunction kInterface[] = {{"_create", "TilthModelCreate"},
                                             {"_run", "TilthModelRun"},
                                             {"_destroy", "TilthModelDestroy"}};
 
-// Writes the tables of one library. Tables are the C structs themselves: this machine and both targets are little-endian
-// with 64-bit pointers and the same layout rules; pointers are left null and become relocations.
+// Writes the tables of one library. Tables are the C structs themselves: this machine and both targets are
+// little-endian with 64-bit pointers and the same layout rules; pointers are left null and become relocations.
 class TableWriter {
  public:
   TableWriter(const ModelDescription& description, const ModelPlan& plan, const std::vector<KernelObject>& kernels,

@@ -18,8 +18,8 @@ struct KernelObject {
   std::string object;
 };
 
-// `kernels` and `description.kernels` correspond, as do `plan.calls` and `description.calls`. The result is the bytes of
-// libNAME.so; the same arguments give the same bytes.
+// `kernels` and `description.kernels` correspond, as do `plan.calls` and `description.calls`. The result is the bytes
+// of libNAME.so; the same arguments give the same bytes.
 StatusOr<std::string> LinkModelLibrary(const ModelDescription& description, const ModelPlan& plan,
                                        const std::vector<KernelObject>& kernels, const Target& target);
 

@@ -170,16 +170,17 @@ class ModelPlanner {
     for (size_t i = 0; i < graph().outputs.size(); ++i) {
       if (!copied_outputs_[i]) continue;
       const int output = graph().outputs[i];
-      plan_.copies.push_back({BindTensor(output), static_cast<int64_t>(i), SizeInBytes(graph().tensors[output].tensor)});
+      plan_.copies.push_back(
+          {BindTensor(output), static_cast<int64_t>(i), SizeInBytes(graph().tensors[output].tensor)});
     }
   }
 
   const Partition& partition_;
   const std::vector<LoopProgram>& programs_;
-  std::vector<TilthPlanBinding> locations_;  // per graph tensor that owns its bytes
-  std::vector<bool> copied_outputs_;         // per graph output: not written by a kernel directly
-  std::map<std::pair<int, int>, int64_t> workspaces_;  // (call, buffer) → offset into the arena
-  std::vector<std::vector<bool>> read_at_run_;         // per workload and buffer
+  std::vector<TilthPlanBinding> locations_;               // per graph tensor that owns its bytes
+  std::vector<bool> copied_outputs_;                      // per graph output: not written by a kernel directly
+  std::map<std::pair<int, int>, int64_t> workspaces_;     // (call, buffer) → offset into the arena
+  std::vector<std::vector<bool>> read_at_run_;            // per workload and buffer
   std::vector<std::unique_ptr<ConstantPacker>> packers_;  // per workload, made when first needed
   WeightStore weights_;
   ModelPlan plan_;

@@ -42,8 +42,8 @@ constexpr int64_t kMaxTasks = (int64_t{1} << 31) - 1;
 StatusOr<KernelObject> CompileKernel(const LoopProgram& program, const Target& target, size_t number) {
   for (const LoopPhase& phase : program.phases) {
     if (phase.num_tasks > kMaxTasks) {
-      return absl::InvalidArgumentError(StrCat("phase ", phase.name, " has ", phase.num_tasks, " tasks; a library runs at most ",
-                                               kMaxTasks));
+      return absl::InvalidArgumentError(
+          StrCat("phase ", phase.name, " has ", phase.num_tasks, " tasks; a library runs at most ", kMaxTasks));
     }
   }
   const std::string prefix = StrCat("k", number, "_");

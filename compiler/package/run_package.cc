@@ -26,8 +26,8 @@ double Quantile(const std::vector<double>& sorted, double q) {
 
 Status CheckInputs(const ModelDescription& model, const std::vector<TensorValue>& inputs) {
   if (inputs.size() != model.inputs.size()) {
-    return absl::InvalidArgumentError(StrCat("the model ", model.name, " has ", model.inputs.size(), " inputs, ",
-                                             inputs.size(), " were given"));
+    return absl::InvalidArgumentError(
+        StrCat("the model ", model.name, " has ", model.inputs.size(), " inputs, ", inputs.size(), " were given"));
   }
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Tensor& wanted = model.inputs[i];
@@ -67,7 +67,8 @@ StatusOr<Json> AskRunner(const RunOptions& options, const std::string& library, 
                "; was the library built for this machine (--target)?"));
   }
   Json json = Json::parse(output.result_bytes.substr(reply + kReplyPrefix.size()), nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return absl::InternalError(StrCat("the runner ", command[0], " sent an answer that is no JSON"));
+  if (!json.is_object())
+    return absl::InternalError(StrCat("the runner ", command[0], " sent an answer that is no JSON"));
   if (json.contains("error")) {
     return absl::FailedPreconditionError(StrCat("running ", library, ": ", json["error"].get<std::string>()));
   }
@@ -131,8 +132,9 @@ StatusOr<RunReport> RunPackage(const std::string& directory, const ModelDescript
   try {
     FillTimes(reply, model, &report);
   } catch (const std::exception& error) {
-    return absl::FailedPreconditionError(StrCat("the answer of the runner does not fit the manifest of ", directory, " (",
-                                                error.what(), "); use the runner and the package of one release"));
+    return absl::FailedPreconditionError(StrCat("the answer of the runner does not fit the manifest of ", directory,
+                                                " (", error.what(),
+                                                "); use the runner and the package of one release"));
   }
   for (size_t i = 0; i < model.outputs.size(); ++i) {
     TILTH_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(request["outputs"][i].get<std::string>()));

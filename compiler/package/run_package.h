@@ -39,8 +39,8 @@ struct RunReport {
 StatusOr<ModelDescription> ReadPackage(const std::string& directory);
 
 // Runs `directory`/libNAME.so on `inputs`, one value per input of the model with its dtype and number of elements.
-// Errors: INVALID_ARGUMENT for inputs that do not fit, NOT_FOUND for a runner that is not there, FAILED_PRECONDITION when
-// the library does not load or run on this machine.
+// Errors: INVALID_ARGUMENT for inputs that do not fit, NOT_FOUND for a runner that is not there, FAILED_PRECONDITION
+// when the library does not load or run on this machine.
 StatusOr<RunReport> RunPackage(const std::string& directory, const ModelDescription& model,
                                const std::vector<TensorValue>& inputs, const RunOptions& options);
 

@@ -8,10 +8,10 @@
  * Buffers. `run` receives one pointer per entry of `buffers`, in that order, each aligned to 64 bytes:
  *   TILTH_BUFFER_INPUT      read-only data of the caller, dense row-major in `shape`
  *   TILTH_BUFFER_CONSTANT   weights as the model has them; read by prepare phases, and by run phases when not packed
- *   TILTH_BUFFER_OUTPUT     written by run phases; may be partly written (a kernel may fill one slice of a larger tensor)
- *   TILTH_BUFFER_PACKED     weights re-arranged by the prepare phases, then read-only
- *   TILTH_BUFFER_WORKSPACE  written and read by run phases; contents do not survive a run
- * Prepare phases depend on constants only, and run once (when a library is built, or before a measurement).
+ *   TILTH_BUFFER_OUTPUT     written by run phases; may be partly written (a kernel may fill one slice of a larger
+ * tensor) TILTH_BUFFER_PACKED     weights re-arranged by the prepare phases, then read-only TILTH_BUFFER_WORKSPACE
+ * written and read by run phases; contents do not survive a run Prepare phases depend on constants only, and run once
+ * (when a library is built, or before a measurement).
  *
  * A host refuses an artifact whose `magic` or `abi_version` it does not know.
  */
@@ -54,14 +54,14 @@ enum TilthPhaseKind {
 };
 
 typedef struct TilthBuffer {
-  int32_t kind;         /* TilthBufferKind */
-  int32_t dtype;        /* TilthDType */
+  int32_t kind;  /* TilthBufferKind */
+  int32_t dtype; /* TilthDType */
   int64_t num_elements;
-  int64_t size_bytes;   /* what the host must allocate; at least num_elements * element size */
+  int64_t size_bytes; /* what the host must allocate; at least num_elements * element size */
 } TilthBuffer;
 
 typedef struct TilthPhase {
-  int32_t kind;          /* TilthPhaseKind */
+  int32_t kind; /* TilthPhaseKind */
   int32_t reserved;
   int64_t num_tasks;     /* >= 0 */
   int64_t scratch_bytes; /* per running task, 64-byte aligned, uninitialised; 0: scratch may be null */

@@ -34,7 +34,7 @@ typedef struct TilthModelTensor {
   const char* name;
   const int64_t* shape; /* `rank` extents */
   int32_t rank;
-  int32_t dtype;        /* TilthDType of kernel_abi.h */
+  int32_t dtype; /* TilthDType of kernel_abi.h */
   int64_t size_bytes;
 } TilthModelTensor;
 
@@ -62,8 +62,8 @@ struct TilthModel {
   const TilthModelTensor* inputs;
   const TilthModelTensor* outputs;
   const TilthModelKernel* kernels;
-  int64_t weight_bytes; /* inside the library, shared by all instances */
-  int64_t arena_bytes;  /* intermediate tensors of one instance */
+  int64_t weight_bytes;    /* inside the library, shared by all instances */
+  int64_t arena_bytes;     /* intermediate tensors of one instance */
   int32_t default_threads; /* used for create(0); 0: every CPU that the process may run on */
   int32_t reserved;
 

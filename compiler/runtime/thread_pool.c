@@ -11,8 +11,8 @@
 
 enum {
   kMaxThreads = 256,
-  kSpins = 4096,          /* some 40 microseconds on current cores */
-  kClaimsPerThread = 8,   /* a job is cut into about this many claims per thread, for balance */
+  kSpins = 4096,        /* some 40 microseconds on current cores */
+  kClaimsPerThread = 8, /* a job is cut into about this many claims per thread, for balance */
   kAlignment = 64,
   kFutexWaitPrivate = 128,
   kFutexWakePrivate = 129,
@@ -51,7 +51,9 @@ struct TilthPool {
   Worker workers[kMaxThreads];
 };
 
-static void FutexWait(uint32_t* word, uint32_t expected) { syscall(kSysFutex, word, kFutexWaitPrivate, expected, NULL); }
+static void FutexWait(uint32_t* word, uint32_t expected) {
+  syscall(kSysFutex, word, kFutexWaitPrivate, expected, NULL);
+}
 static void FutexWake(uint32_t* word, int count) { syscall(kSysFutex, word, kFutexWakePrivate, count); }
 
 /* Claims and runs tasks until none is left to claim. */

@@ -28,8 +28,9 @@ const TilthModel* OpenModel(const std::string& path, std::string* error) {
   } else if (model->magic != TILTH_MODEL_MAGIC) {
     *error = path + " is not a Tilth model library (wrong magic)";
   } else if (model->abi_version != TILTH_MODEL_ABI_VERSION) {
-    *error = path + " has model ABI version " + std::to_string(model->abi_version) + ", this runner understands version " +
-             std::to_string(TILTH_MODEL_ABI_VERSION) + "; build the model with the same release";
+    *error = path + " has model ABI version " + std::to_string(model->abi_version) +
+             ", this runner understands version " + std::to_string(TILTH_MODEL_ABI_VERSION) +
+             "; build the model with the same release";
   } else {
     return model;
   }

@@ -1,7 +1,7 @@
 // tilth-runner model: runs a model library, keeps its outputs and times it. Started by `tilth run` and `tilth check`.
 //
-// Request: {"library":PATH,"inputs":[PATH,…],"outputs":[PATH,…],"threads":N,"warmup":N,"repeat":N}. Tensors are files of
-// raw bytes; threads 0 takes the library's default; repeat is at least 1. Reply: {"error":TEXT}, or
+// Request: {"library":PATH,"inputs":[PATH,…],"outputs":[PATH,…],"threads":N,"warmup":N,"repeat":N}. Tensors are files
+// of raw bytes; threads 0 takes the library's default; repeat is at least 1. Reply: {"error":TEXT}, or
 // {"threads":N,"samples_ns":[…],"interrupted":[…],"kernel_median_ns":[…]}. A sample is interrupted when a thread of the
 // process was switched out involuntarily during it. Kernels are timed in runs of their own, whose outputs are the same.
 #include <sys/resource.h>

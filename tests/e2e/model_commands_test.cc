@@ -92,7 +92,8 @@ TEST_F(ModelCommandsTest, RunReportsTimesOfModelAndKernels) {
 TEST_F(ModelCommandsTest, RunComparesWithExpectedOutputs) {
   ASSERT_EQ(Build().exit_code, 0);
   const std::string input = Path("test_data_set_0/input_0.pb");
-  EXPECT_EQ(RunTilth({"run", Path("out"), "--inputs", input, "--expect", Path("test_data_set_0/output_0.pb")}).exit_code, 0);
+  EXPECT_EQ(
+      RunTilth({"run", Path("out"), "--inputs", input, "--expect", Path("test_data_set_0/output_0.pb")}).exit_code, 0);
   const ProgramResult wrong = RunTilth({"run", Path("out"), "--inputs", input, "--expect", input});
   EXPECT_EQ(wrong.exit_code, 1);
   EXPECT_THAT(wrong.err, HasSubstr("output y is not as expected: element [0] is 0, expected -2"));
@@ -111,7 +112,8 @@ TEST_F(ModelCommandsTest, CMakeProjectLinksAModel) {
   const auto run = [](std::vector<std::string> argv) {
     const auto output = RunSubprocess(
         {.argv = std::move(argv), .stdout_to = ChildStream::kCapture, .stderr_to = ChildStream::kCapture}, "", 120'000);
-    EXPECT_TRUE(output.ok() && output->exit.Success()) << (output.ok() ? output->stdout_text + output->stderr_text : "");
+    EXPECT_TRUE(output.ok() && output->exit.Success())
+        << (output.ok() ? output->stdout_text + output->stderr_text : "");
     return output.ok() ? output->stdout_text : "";
   };
   run({"cmake", "-G", "Ninja", "-S", project, "-B", project + "/build", "-DTilth_DIR=" TILTH_SOURCE_DIR "/deploy/cmake",

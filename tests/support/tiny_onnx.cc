@@ -29,8 +29,8 @@ std::string Node(std::string_view op, const std::vector<std::string>& inputs, st
 std::string ValueInfo(std::string_view name, const std::vector<OnnxDimension>& shape) {
   std::string dimensions;
   for (const OnnxDimension& dimension : shape) {
-    dimensions += Field(1, dimension.name.empty() ? Field(1, static_cast<uint64_t>(dimension.extent))
-                                                  : Field(2, dimension.name));
+    dimensions +=
+        Field(1, dimension.name.empty() ? Field(1, static_cast<uint64_t>(dimension.extent)) : Field(2, dimension.name));
   }
   const std::string type = Field(1, Field(1, kFloat) + Field(2, dimensions));
   return Field(1, name) + Field(2, type);

@@ -55,8 +55,8 @@ TEST(ElfObject, JumpsCallFunctionsOfOtherObjects) {
   const auto dir = TempDir::Create();
   ASSERT_TRUE(dir.ok());
   ASSERT_TRUE(WriteFile(dir->File("f.c"), "int answer(int x) { return x + 42; }\n").ok());
-  const auto compiled = RunSubprocess(
-      {.argv = {"cc", "-fPIC", "-c", dir->File("f.c"), "-o", dir->File("f.o")}}, "", 20000);
+  const auto compiled =
+      RunSubprocess({.argv = {"cc", "-fPIC", "-c", dir->File("f.c"), "-o", dir->File("f.o")}}, "", 20000);
   ASSERT_TRUE(compiled.ok() && compiled->exit.Success());
   ElfObject object(Arch::kX86_64);
   object.DefineJump("renamed_first", "answer");

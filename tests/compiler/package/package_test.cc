@@ -23,7 +23,8 @@ Target Native() { return *ParseTarget("native"); }
 
 Package BuildSmallModel(const Target& target = Native()) {
   const SmallModel model = MakeSmallModel();
-  StatusOr<Package> package = BuildPackage(model.partition, model.choices, target, {.name = "small", .model_hash = "h"});
+  StatusOr<Package> package =
+      BuildPackage(model.partition, model.choices, target, {.name = "small", .model_hash = "h"});
   EXPECT_TRUE(package.ok()) << package.status();
   return package.ok() ? *std::move(package) : Package();
 }
@@ -171,13 +172,15 @@ TEST(Package, SameModelGivesTheSameBytes) {
 TEST(Package, ExampleCompilesAndRunsWithNothingButTheLibrary) {
   const LoadedPackage package(BuildSmallModel());
   SubprocessOptions compile;
-  compile.argv = {"cc", "-Wall", "-Wextra", "-Werror", "example.c", "-L.", "-lsmall", "-Wl,-rpath,$ORIGIN", "-o", "example"};
+  compile.argv = {"cc", "-Wall",  "-Wextra", "-Werror", "example.c", "-L.", "-lsmall", "-Wl,-rpath,$ORIGIN",
+                  "-o", "example"};
   compile.working_directory = package.directory().path();
   compile.stderr_to = ChildStream::kCapture;
   const auto compiled = RunSubprocess(compile, "", 60000);
   ASSERT_TRUE(compiled.ok()) << compiled.status();
   ASSERT_TRUE(compiled->exit.Success()) << compiled->stderr_text;
-  const auto ran = RunSubprocess({.argv = {package.directory().File("example")}, .stdout_to = ChildStream::kCapture}, "", 60000);
+  const auto ran =
+      RunSubprocess({.argv = {package.directory().File("example")}, .stdout_to = ChildStream::kCapture}, "", 60000);
   ASSERT_TRUE(ran.ok() && ran->exit.Success());
   EXPECT_THAT(ran->stdout_text, HasSubstr("out_output: "));
 }

@@ -68,12 +68,12 @@ LoopProgram HalfProgram(const std::string& name, ExprOp op, int64_t offset, Buff
     return Store(joined, expr::Add(i, expr::Int(offset)), expr::Binary(op, LoadAt(copy, i), LoadAt(b, i)));
   };
   if (scope == BufferScope::kWorkspace) {
-    program.phases.push_back(ElementPhase(&program, "copy", false, [&](const Expr& i) { return StmtList{copy_in(i)}; }));
+    program.phases.push_back(
+        ElementPhase(&program, "copy", false, [&](const Expr& i) { return StmtList{copy_in(i)}; }));
     program.phases.push_back(ElementPhase(&program, name, false, [&](const Expr& i) { return StmtList{compute(i)}; }));
   } else {
-    program.phases.push_back(ElementPhase(&program, name, false, [&](const Expr& i) {
-      return StmtList{copy_in(i), compute(i)};
-    }));
+    program.phases.push_back(
+        ElementPhase(&program, name, false, [&](const Expr& i) { return StmtList{copy_in(i), compute(i)}; }));
   }
   return program;
 }

@@ -18,7 +18,8 @@ struct Artifact {
 enum class BuildStep { kInstantiate, kLower, kCompile, kLink };
 
 // On failure returns the status and, when `failed_step` is not null, stores the step. Thread-safe.
-StatusOr<Artifact> BuildArtifact(const SearchSpace& space, const Candidate& candidate, BuildStep* failed_step = nullptr);
+StatusOr<Artifact> BuildArtifact(const SearchSpace& space, const Candidate& candidate,
+                                 BuildStep* failed_step = nullptr);
 
 // The baseline artifact of a workload (LowerNaively).
 StatusOr<Artifact> BuildBaseline(const Workload& workload, const Target& target);

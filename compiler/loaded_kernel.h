@@ -32,8 +32,8 @@ class LoadedKernel {
 
   const TilthKernel& abi() const { return *kernel_; }
 
-  // Runs every phase of `kind` on this thread; `buffers` has one pointer per entry of abi().buffers. Calls may overlap only
-  // where the phases need no scratch, which is shared.
+  // Runs every phase of `kind` on this thread; `buffers` has one pointer per entry of abi().buffers. Calls may overlap
+  // only where the phases need no scratch, which is shared.
   void Run(TilthPhaseKind kind, void* const* buffers) const;
 
  private:

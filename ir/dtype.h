@@ -1,4 +1,5 @@
-// Element types of tensors. f32 is computed on today; the others are in the types so that no interface changes for them.
+// Element types of tensors. f32 is computed on today; the others are in the types so that no interface changes for
+// them.
 #pragma once
 
 #include <cstdint>

@@ -17,17 +17,37 @@
 namespace tilth {
 
 enum class ExprOp : uint8_t {
-  kConst,    // `number` (float domain) or `integer` (integer and bool domain)
-  kIndex,    // iteration variable `id`
-  kLoad,     // element of tensor (or buffer) `id` at `args` (one integer expression per dimension)
-  kAdd, kSub, kMul, kDiv,      // kDiv: float domain only
-  kFloorDiv, kMod,             // integer domain only; round towards minus infinity, mod has the divisor's sign
-  kMin, kMax,
-  kNeg, kAbs, kExp, kLog, kSqrt, kTanh, kErf, kSigmoid, kFloor, kCeil, kRound,  // kRound: half to even
+  kConst,  // `number` (float domain) or `integer` (integer and bool domain)
+  kIndex,  // iteration variable `id`
+  kLoad,   // element of tensor (or buffer) `id` at `args` (one integer expression per dimension)
+  kAdd,
+  kSub,
+  kMul,
+  kDiv,  // kDiv: float domain only
+  kFloorDiv,
+  kMod,  // integer domain only; round towards minus infinity, mod has the divisor's sign
+  kMin,
+  kMax,
+  kNeg,
+  kAbs,
+  kExp,
+  kLog,
+  kSqrt,
+  kTanh,
+  kErf,
+  kSigmoid,
+  kFloor,
+  kCeil,
+  kRound,  // kRound: half to even
   kPow,
-  kLess, kLessEqual, kEqual, kAnd, kOr, kNot,
-  kSelect,   // args: condition, if true, if false. Only the chosen side is evaluated: it may guard a load's bounds
-  kCast,     // to `dtype`; float to integer truncates towards zero, to bool is "!= 0"
+  kLess,
+  kLessEqual,
+  kEqual,
+  kAnd,
+  kOr,
+  kNot,
+  kSelect,  // args: condition, if true, if false. Only the chosen side is evaluated: it may guard a load's bounds
+  kCast,    // to `dtype`; float to integer truncates towards zero, to bool is "!= 0"
 };
 
 class ExprNode;

@@ -50,8 +50,7 @@ class LoopInterpreter {
         const int64_t index = Integer(stmt.index);
         const LoopBuffer& buffer = program_.buffers[stmt.buffer];
         if (!InBounds(stmt.buffer, index)) return;
-        const double value =
-            IsFloat(buffer.dtype) ? Number(stmt.value) : static_cast<double>(Integer(stmt.value));
+        const double value = IsFloat(buffer.dtype) ? Number(stmt.value) : static_cast<double>(Integer(stmt.value));
         storage_[stmt.buffer]->Set(index, value);
       }
     }
@@ -72,15 +71,20 @@ class LoopInterpreter {
     auto b = [&] { return Integer(e->args[1]); };
     const bool float_operands = !e->args.empty() && IsFloat(e->args.back()->dtype);
     switch (e->op) {
-      case ExprOp::kConst: return e->integer;
-      case ExprOp::kIndex: return variables_[e->id];
+      case ExprOp::kConst:
+        return e->integer;
+      case ExprOp::kIndex:
+        return variables_[e->id];
       case ExprOp::kLoad: {
         const int64_t index = Integer(e->args[0]);
         return InBounds(e->id, index) ? static_cast<int64_t>(storage_[e->id]->Get(index)) : 0;
       }
-      case ExprOp::kAdd: return a() + b();
-      case ExprOp::kSub: return a() - b();
-      case ExprOp::kMul: return a() * b();
+      case ExprOp::kAdd:
+        return a() + b();
+      case ExprOp::kSub:
+        return a() - b();
+      case ExprOp::kMul:
+        return a() * b();
       case ExprOp::kFloorDiv: {
         const int64_t x = a(), y = b();
         return y == 0 ? 0 : x / y - ((x % y != 0) && ((x % y < 0) != (y < 0)));
@@ -91,24 +95,37 @@ class LoopInterpreter {
         const int64_t r = x % y;
         return r != 0 && (r < 0) != (y < 0) ? r + y : r;
       }
-      case ExprOp::kMin: return std::min(a(), b());
-      case ExprOp::kMax: return std::max(a(), b());
-      case ExprOp::kNeg: return -a();
-      case ExprOp::kAbs: return std::abs(a());
-      case ExprOp::kLess: return float_operands ? Number(e->args[0]) < Number(e->args[1]) : a() < b();
-      case ExprOp::kLessEqual: return float_operands ? Number(e->args[0]) <= Number(e->args[1]) : a() <= b();
-      case ExprOp::kEqual: return float_operands ? Number(e->args[0]) == Number(e->args[1]) : a() == b();
-      case ExprOp::kAnd: return a() && b();
-      case ExprOp::kOr: return a() || b();
-      case ExprOp::kNot: return !a();
-      case ExprOp::kSelect: return Integer(e->args[0]) ? Integer(e->args[1]) : Integer(e->args[2]);
+      case ExprOp::kMin:
+        return std::min(a(), b());
+      case ExprOp::kMax:
+        return std::max(a(), b());
+      case ExprOp::kNeg:
+        return -a();
+      case ExprOp::kAbs:
+        return std::abs(a());
+      case ExprOp::kLess:
+        return float_operands ? Number(e->args[0]) < Number(e->args[1]) : a() < b();
+      case ExprOp::kLessEqual:
+        return float_operands ? Number(e->args[0]) <= Number(e->args[1]) : a() <= b();
+      case ExprOp::kEqual:
+        return float_operands ? Number(e->args[0]) == Number(e->args[1]) : a() == b();
+      case ExprOp::kAnd:
+        return a() && b();
+      case ExprOp::kOr:
+        return a() || b();
+      case ExprOp::kNot:
+        return !a();
+      case ExprOp::kSelect:
+        return Integer(e->args[0]) ? Integer(e->args[1]) : Integer(e->args[2]);
       case ExprOp::kCast: {
         if (e->dtype == DType::kBool) return float_operands ? Number(e->args[0]) != 0 : a() != 0;
         TensorValue rounded = ZeroValue(e->dtype, {});
         rounded.Set(0, float_operands ? std::trunc(Number(e->args[0])) : static_cast<double>(a()));
         return static_cast<int64_t>(rounded.Get(0));
       }
-      default: status_ = absl::InvalidArgumentError("a float operation on integers"); return 0;
+      default:
+        status_ = absl::InvalidArgumentError("a float operation on integers");
+        return 0;
     }
   }
 
@@ -117,32 +134,59 @@ class LoopInterpreter {
     auto a = [&] { return Number(e->args[0]); };
     auto b = [&] { return Number(e->args[1]); };
     switch (e->op) {
-      case ExprOp::kConst: return e->number;
+      case ExprOp::kConst:
+        return e->number;
       case ExprOp::kLoad: {
         const int64_t index = Integer(e->args[0]);
         return InBounds(e->id, index) ? storage_[e->id]->Get(index) : 0;
       }
-      case ExprOp::kAdd: return a() + b();
-      case ExprOp::kSub: return a() - b();
-      case ExprOp::kMul: return a() * b();
-      case ExprOp::kDiv: return a() / b();
-      case ExprOp::kMin: { const double x = a(), y = b(); return x < y ? x : y; }
-      case ExprOp::kMax: { const double x = a(), y = b(); return x > y ? x : y; }
-      case ExprOp::kNeg: return -a();
-      case ExprOp::kAbs: return std::fabs(a());
-      case ExprOp::kExp: return std::exp(a());
-      case ExprOp::kLog: return std::log(a());
-      case ExprOp::kSqrt: return std::sqrt(a());
-      case ExprOp::kTanh: return std::tanh(a());
-      case ExprOp::kErf: return std::erf(a());
-      case ExprOp::kSigmoid: return 1 / (1 + std::exp(-a()));
-      case ExprOp::kFloor: return std::floor(a());
-      case ExprOp::kCeil: return std::ceil(a());
-      case ExprOp::kRound: return std::nearbyint(a());
-      case ExprOp::kPow: return std::pow(a(), b());
-      case ExprOp::kSelect: return Integer(e->args[0]) ? Number(e->args[1]) : Number(e->args[2]);
-      case ExprOp::kCast: return IsFloat(e->args[0]->dtype) ? a() : static_cast<double>(Integer(e->args[0]));
-      default: status_ = absl::InvalidArgumentError("an integer operation on floats"); return 0;
+      case ExprOp::kAdd:
+        return a() + b();
+      case ExprOp::kSub:
+        return a() - b();
+      case ExprOp::kMul:
+        return a() * b();
+      case ExprOp::kDiv:
+        return a() / b();
+      case ExprOp::kMin: {
+        const double x = a(), y = b();
+        return x < y ? x : y;
+      }
+      case ExprOp::kMax: {
+        const double x = a(), y = b();
+        return x > y ? x : y;
+      }
+      case ExprOp::kNeg:
+        return -a();
+      case ExprOp::kAbs:
+        return std::fabs(a());
+      case ExprOp::kExp:
+        return std::exp(a());
+      case ExprOp::kLog:
+        return std::log(a());
+      case ExprOp::kSqrt:
+        return std::sqrt(a());
+      case ExprOp::kTanh:
+        return std::tanh(a());
+      case ExprOp::kErf:
+        return std::erf(a());
+      case ExprOp::kSigmoid:
+        return 1 / (1 + std::exp(-a()));
+      case ExprOp::kFloor:
+        return std::floor(a());
+      case ExprOp::kCeil:
+        return std::ceil(a());
+      case ExprOp::kRound:
+        return std::nearbyint(a());
+      case ExprOp::kPow:
+        return std::pow(a(), b());
+      case ExprOp::kSelect:
+        return Integer(e->args[0]) ? Number(e->args[1]) : Number(e->args[2]);
+      case ExprOp::kCast:
+        return IsFloat(e->args[0]->dtype) ? a() : static_cast<double>(Integer(e->args[0]));
+      default:
+        status_ = absl::InvalidArgumentError("an integer operation on floats");
+        return 0;
     }
   }
 
@@ -162,7 +206,8 @@ Status Interpret(const LoopProgram& program, std::vector<TensorValue>* arguments
     if (needed >= arguments->size()) return absl::InvalidArgumentError("too few arguments");
     const TensorValue& value = (*arguments)[needed++];
     if (value.dtype != buffer.dtype || NumElements(value.shape) != buffer.num_elements)
-      return absl::InvalidArgumentError(StrCat("argument ", needed - 1, " (", buffer.name, ") has the wrong type or size"));
+      return absl::InvalidArgumentError(
+          StrCat("argument ", needed - 1, " (", buffer.name, ") has the wrong type or size"));
   }
   return LoopInterpreter(program, arguments).Run();
 }

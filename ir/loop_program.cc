@@ -45,63 +45,103 @@ namespace {
 
 std::string_view KindName(LoopKind kind) {
   switch (kind) {
-    case LoopKind::kSerial: return "for";
-    case LoopKind::kParallel: return "parallel";
-    case LoopKind::kVector: return "vector";
-    case LoopKind::kUnrolled: return "unrolled";
-    case LoopKind::kGpuBlock: return "gpu.block";
-    case LoopKind::kGpuThread: return "gpu.thread";
+    case LoopKind::kSerial:
+      return "for";
+    case LoopKind::kParallel:
+      return "parallel";
+    case LoopKind::kVector:
+      return "vector";
+    case LoopKind::kUnrolled:
+      return "unrolled";
+    case LoopKind::kGpuBlock:
+      return "gpu.block";
+    case LoopKind::kGpuThread:
+      return "gpu.thread";
   }
   return "?";
 }
 
 std::string_view ScopeName(BufferScope scope) {
   switch (scope) {
-    case BufferScope::kArgument: return "argument";
-    case BufferScope::kPacked: return "packed";
-    case BufferScope::kWorkspace: return "workspace";
-    case BufferScope::kScratch: return "scratch";
-    case BufferScope::kRegister: return "register";
+    case BufferScope::kArgument:
+      return "argument";
+    case BufferScope::kPacked:
+      return "packed";
+    case BufferScope::kWorkspace:
+      return "workspace";
+    case BufferScope::kScratch:
+      return "scratch";
+    case BufferScope::kRegister:
+      return "register";
   }
   return "?";
 }
 
 std::string_view Infix(ExprOp op) {
   switch (op) {
-    case ExprOp::kAdd: return " + ";
-    case ExprOp::kSub: return " - ";
-    case ExprOp::kMul: return " * ";
-    case ExprOp::kDiv: return " / ";
-    case ExprOp::kFloorDiv: return " // ";
-    case ExprOp::kMod: return " % ";
-    case ExprOp::kLess: return " < ";
-    case ExprOp::kLessEqual: return " <= ";
-    case ExprOp::kEqual: return " == ";
-    case ExprOp::kAnd: return " & ";
-    case ExprOp::kOr: return " | ";
-    default: return "";
+    case ExprOp::kAdd:
+      return " + ";
+    case ExprOp::kSub:
+      return " - ";
+    case ExprOp::kMul:
+      return " * ";
+    case ExprOp::kDiv:
+      return " / ";
+    case ExprOp::kFloorDiv:
+      return " // ";
+    case ExprOp::kMod:
+      return " % ";
+    case ExprOp::kLess:
+      return " < ";
+    case ExprOp::kLessEqual:
+      return " <= ";
+    case ExprOp::kEqual:
+      return " == ";
+    case ExprOp::kAnd:
+      return " & ";
+    case ExprOp::kOr:
+      return " | ";
+    default:
+      return "";
   }
 }
 
 std::string_view FunctionName(ExprOp op) {
   switch (op) {
-    case ExprOp::kMin: return "min";
-    case ExprOp::kMax: return "max";
-    case ExprOp::kNeg: return "-";
-    case ExprOp::kAbs: return "abs";
-    case ExprOp::kExp: return "exp";
-    case ExprOp::kLog: return "log";
-    case ExprOp::kSqrt: return "sqrt";
-    case ExprOp::kTanh: return "tanh";
-    case ExprOp::kErf: return "erf";
-    case ExprOp::kSigmoid: return "sigmoid";
-    case ExprOp::kFloor: return "floor";
-    case ExprOp::kCeil: return "ceil";
-    case ExprOp::kRound: return "round";
-    case ExprOp::kPow: return "pow";
-    case ExprOp::kNot: return "not";
-    case ExprOp::kSelect: return "select";
-    default: return "?";
+    case ExprOp::kMin:
+      return "min";
+    case ExprOp::kMax:
+      return "max";
+    case ExprOp::kNeg:
+      return "-";
+    case ExprOp::kAbs:
+      return "abs";
+    case ExprOp::kExp:
+      return "exp";
+    case ExprOp::kLog:
+      return "log";
+    case ExprOp::kSqrt:
+      return "sqrt";
+    case ExprOp::kTanh:
+      return "tanh";
+    case ExprOp::kErf:
+      return "erf";
+    case ExprOp::kSigmoid:
+      return "sigmoid";
+    case ExprOp::kFloor:
+      return "floor";
+    case ExprOp::kCeil:
+      return "ceil";
+    case ExprOp::kRound:
+      return "round";
+    case ExprOp::kPow:
+      return "pow";
+    case ExprOp::kNot:
+      return "not";
+    case ExprOp::kSelect:
+      return "select";
+    default:
+      return "?";
   }
 }
 
@@ -114,7 +154,8 @@ class Printer {
       absl::StrAppendFormat(&text_, "%s %s %s[%d]\n", std::string(ScopeName(b.scope)), b.name,
                             std::string(ToString(b.dtype)), b.num_elements);
     for (const LoopPhase& phase : program_.phases) {
-      absl::StrAppendFormat(&text_, "%s %s: %d tasks\n", phase.prepare ? "prepare" : "run", phase.name, phase.num_tasks);
+      absl::StrAppendFormat(&text_, "%s %s: %d tasks\n", phase.prepare ? "prepare" : "run", phase.name,
+                            phase.num_tasks);
       PrintList(phase.body, 1);
     }
     return std::move(text_);
@@ -123,11 +164,16 @@ class Printer {
  private:
   std::string Text(const Expr& e) {
     switch (e->op) {
-      case ExprOp::kConst: return IsFloat(e->dtype) ? absl::StrFormat("%.9g", e->number) : std::to_string(e->integer);
-      case ExprOp::kIndex: return program_.variables[e->id];
-      case ExprOp::kLoad: return program_.buffers[e->id].name + "[" + Text(e->args[0]) + "]";
-      case ExprOp::kCast: return std::string(ToString(e->dtype)) + "(" + Text(e->args[0]) + ")";
-      default: break;
+      case ExprOp::kConst:
+        return IsFloat(e->dtype) ? absl::StrFormat("%.9g", e->number) : std::to_string(e->integer);
+      case ExprOp::kIndex:
+        return program_.variables[e->id];
+      case ExprOp::kLoad:
+        return program_.buffers[e->id].name + "[" + Text(e->args[0]) + "]";
+      case ExprOp::kCast:
+        return std::string(ToString(e->dtype)) + "(" + Text(e->args[0]) + ")";
+      default:
+        break;
     }
     if (const std::string_view infix = Infix(e->op); !infix.empty())
       return StrCat("(", Text(e->args[0]), infix, Text(e->args[1]), ")");
@@ -149,7 +195,8 @@ class Printer {
         text_ += StrCat(indent, "else\n");
         PrintList(stmt.else_body, depth + 1);
       } else {
-        text_ += StrCat(indent, program_.buffers[stmt.buffer].name, "[", Text(stmt.index), "] = ", Text(stmt.value), "\n");
+        text_ +=
+            StrCat(indent, program_.buffers[stmt.buffer].name, "[", Text(stmt.index), "] = ", Text(stmt.value), "\n");
       }
     }
   }

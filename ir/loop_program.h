@@ -17,9 +17,9 @@ namespace tilth {
 
 enum class LoopKind : uint8_t {
   kSerial,
-  kParallel,   // iterations are independent
-  kVector,     // one iteration per lane; constant extent of at most `lanes`
-  kUnrolled,   // constant extent
+  kParallel,  // iterations are independent
+  kVector,    // one iteration per lane; constant extent of at most `lanes`
+  kUnrolled,  // constant extent
   kGpuBlock,
   kGpuThread,
 };
@@ -82,9 +82,9 @@ struct LoopPhase {
 
 struct LoopProgram {
   std::string name;
-  std::vector<LoopBuffer> buffers;      // arguments first, in the order of the workload's non-temporary tensors
-  std::vector<std::string> variables;   // names by variable id
-  std::vector<LoopPhase> phases;        // prepare phases first
+  std::vector<LoopBuffer> buffers;     // arguments first, in the order of the workload's non-temporary tensors
+  std::vector<std::string> variables;  // names by variable id
+  std::vector<LoopPhase> phases;       // prepare phases first
 
   int NewVariable(std::string variable_name);
   int NewBuffer(LoopBuffer buffer);

@@ -104,7 +104,8 @@ StatusOr<Target> NativeTarget() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
-    return absl::FailedPreconditionError("this CPU has no AVX2 with FMA; tune for another machine with --farm, or build with --target");
+    return absl::FailedPreconditionError(
+        "this CPU has no AVX2 with FMA; tune for another machine with --farm, or build with --target");
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                       __builtin_cpu_supports("avx512vl");
@@ -132,7 +133,7 @@ struct Field {
 };
 
 template <typename T>
-Field IntegerField(std::string key, bool changes_code, T Target::*member) {
+Field IntegerField(std::string key, bool changes_code, T Target::* member) {
   return {std::move(key), changes_code, [member](const Target& t) { return std::to_string(t.*member); },
           [member](std::string_view text, Target* t) {
             int64_t value = 0;
@@ -154,7 +155,10 @@ const std::vector<Field>& Fields() {
          return true;
        }},
       {"cpu", true, [](const Target& t) { return t.cpu; },
-       [](std::string_view text, Target* t) { t->cpu = std::string(text); return !text.empty(); }},
+       [](std::string_view text, Target* t) {
+         t->cpu = std::string(text);
+         return !text.empty();
+       }},
       {"features", true,
        [](const Target& t) {
          std::vector<std::string> names;
@@ -174,7 +178,10 @@ const std::vector<Field>& Fields() {
       IntegerField("vector_bytes", true, &Target::vector_bytes),
       IntegerField("vector_registers", true, &Target::vector_registers),
       {"masked_vectors", true, [](const Target& t) { return std::string(t.masked_vectors ? "1" : "0"); },
-       [](std::string_view text, Target* t) { t->masked_vectors = text == "1"; return text == "0" || text == "1"; }},
+       [](std::string_view text, Target* t) {
+         t->masked_vectors = text == "1";
+         return text == "0" || text == "1";
+       }},
       IntegerField("l1_bytes", true, &Target::l1_bytes),
       IntegerField("l2_bytes", true, &Target::l2_bytes),
       IntegerField("l3_bytes", false, &Target::l3_bytes),
@@ -197,8 +204,9 @@ std::string KeyList() {
 Status CheckPlausible(const Target& t, std::string_view text) {
   const bool power_of_two = t.vector_bytes >= 8 && (t.vector_bytes & (t.vector_bytes - 1)) == 0;
   if (!power_of_two || t.vector_bytes > 256 || t.vector_registers < 4 || t.vector_registers > 256 || t.cores < 1)
-    return absl::InvalidArgumentError(StrCat(
-        "target '", text, "': vector_bytes must be a power of two in 8…256, vector_registers in 4…256, cores at least 1"));
+    return absl::InvalidArgumentError(
+        StrCat("target '", text,
+               "': vector_bytes must be a power of two in 8…256, vector_registers in 4…256, cores at least 1"));
   return absl::OkStatus();
 }
 
@@ -223,8 +231,8 @@ StatusOr<Target> ParseTarget(std::string_view text) {
     } else {
       std::string names;
       for (const std::string& name : TargetPresets()) names += (names.empty() ? "" : ", ") + name;
-      return absl::InvalidArgumentError(StrCat("unknown target '", parts[0], "'; known: ", names,
-                                               "; or KEY=VALUE,… with keys ", KeyList()));
+      return absl::InvalidArgumentError(
+          StrCat("unknown target '", parts[0], "'; known: ", names, "; or KEY=VALUE,… with keys ", KeyList()));
     }
   } else {
     TILTH_ASSIGN_OR_RETURN(target, NativeTarget());

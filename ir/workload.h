@@ -50,11 +50,11 @@ struct Stage {
   // Where the value is stored: one integer expression over `axes` per dimension of the output. Distinct points store to
   // distinct elements. Usually the identity; a constant offset writes a slice (concat in place).
   std::vector<Expr> output_index;
-  Expr value;                     // over axes and reduce_axes; loads name tensors by index into tensors
+  Expr value;  // over axes and reduce_axes; loads name tensors by index into tensors
 };
 
 struct Workload {
-  std::string name;  // for people: "conv2d 3x3 64x56x56->64 +relu"
+  std::string name;             // for people: "conv2d 3x3 64x56x56->64 +relu"
   std::vector<Tensor> tensors;  // inputs, constants, temporaries and outputs in order of first use
   std::vector<Stage> stages;
 };
@@ -65,16 +65,16 @@ int64_t SizeInBytes(const Tensor& tensor);
 // The identity output_index for a stage with `rank` axes.
 std::vector<Expr> IdentityIndex(int rank);
 
-// Canonical text, version 1: tensors renamed t0, t1, … and axes i0, …, r0, … in order of first appearance, so that equal
-// structures have equal texts. ParseWorkload(ToText(w)) has the same text.
+// Canonical text, version 1: tensors renamed t0, t1, … and axes i0, …, r0, … in order of first appearance, so that
+// equal structures have equal texts. ParseWorkload(ToText(w)) has the same text.
 std::string ToText(const Workload& workload);
 StatusOr<Workload> ParseWorkload(std::string_view text);
 
 // ContentHash of the canonical text: independent of every name.
 std::string StructuralHash(const Workload& workload);
 
-// Shapes fit, indices are in bounds where they are affine, roles are consistent, every temporary is written before it is
-// read. Whatever builds a workload from outside data validates it; the error names the stage and tensor.
+// Shapes fit, indices are in bounds where they are affine, roles are consistent, every temporary is written before it
+// is read. Whatever builds a workload from outside data validates it; the error names the stage and tensor.
 Status Validate(const Workload& workload);
 
 // Floating-point operations of one run: one per arithmetic node of a value and per reduction step, counting a select's

@@ -1,4 +1,5 @@
-// Candidate: one point of a search space, a genotype without any IR (DESIGN 5.1). Plain bytes, compared and hashed as such.
+// Candidate: one point of a search space, a genotype without any IR (DESIGN 5.1). Plain bytes, compared and hashed as
+// such.
 #pragma once
 
 #include <array>

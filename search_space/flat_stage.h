@@ -26,7 +26,8 @@ FlatStage Flatten(const Workload& workload, const Stage& stage);
 
 // Fuses neighbouring axes that every access of every stage walks as one: (h, w) of a 1x1 convolution, everything of an
 // elementwise stage. Spatial axes are fused only when all stages agree (they must have equal spatial extents); reduced
-// axes stage by stage. Axes before `first_axis` stay as they are; axes of extent 1 go while another of their kind is left.
+// axes stage by stage. Axes before `first_axis` stay as they are; axes of extent 1 go while another of their kind is
+// left.
 void FuseAxes(std::vector<FlatStage*> stages, int first_axis = 0);
 
 // Removes every spatial axis of extent 1.

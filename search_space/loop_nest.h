@@ -1,5 +1,5 @@
-// LoopNest: what a candidate means, in one small plain struct. Feature extraction and lowering both read it, so that what
-// the cost model scores is what the code generator builds (DESIGN 5.1).
+// LoopNest: what a candidate means, in one small plain struct. Feature extraction and lowering both read it, so that
+// what the cost model scores is what the code generator builds (DESIGN 5.1).
 #pragma once
 
 #include <array>
@@ -23,35 +23,36 @@ struct NestLoop {
 
 // How the body touches one buffer: element index = sum over axes of coefficient * axis value (+ constant).
 struct NestAccess {
-  int tensor = -1;                     // workload tensor; -1 for a buffer of the schedule's own (packed, panel)
+  int tensor = -1;  // workload tensor; -1 for a buffer of the schedule's own (packed, panel)
   bool is_store = false;
   int64_t element_bytes = 4;
-  int64_t num_elements = 0;            // of the whole buffer
-  std::vector<int64_t> coefficients;   // per axis
-  bool is_packed = false;              // read from a re-arranged copy, contiguous in the order of use
+  int64_t num_elements = 0;           // of the whole buffer
+  std::vector<int64_t> coefficients;  // per axis
+  bool is_packed = false;             // read from a re-arranged copy, contiguous in the order of use
 };
 
 // A copy that the schedule makes before the body reads it.
 struct NestCopy {
   int tensor = -1;
-  int64_t elements = 0;       // per execution
-  int64_t executions = 1;     // per run of the kernel
-  bool contiguous = true;     // source is read in runs of consecutive elements
+  int64_t elements = 0;    // per execution
+  int64_t executions = 1;  // per run of the kernel
+  bool contiguous = true;  // source is read in runs of consecutive elements
 };
 
-// A schedule of a tiled reduction (matrix product, convolution, depthwise convolution, pooling; search_space/tiled_form.h):
-// lanes along the vector axis, a register tile of rows × columns points by `vectors` vectors.
+// A schedule of a tiled reduction (matrix product, convolution, depthwise convolution, pooling;
+// search_space/tiled_form.h): lanes along the vector axis, a register tile of rows × columns points by `vectors`
+// vectors.
 struct TiledSchedule {
   int lanes = 1;
   int64_t rows = 1, columns = 1, vectors = 1;                 // register tile
   int64_t row_tiles = 1, column_tiles = 1, vector_tiles = 1;  // register tiles per task
   int64_t k_block = 1;                                        // of the split axis; its whole extent: no split
   int64_t k_unroll = 1;
-  bool vectors_inside = true;    // order of register tiles inside a task: vector tiles innermost
+  bool vectors_inside = true;       // order of register tiles inside a task: vector tiles innermost
   bool vector_major_tasks = false;  // order of tasks: vector blocks outermost
-  bool pack_right = true;        // false: read the right operand where it is
-  // How the left operand is read: where it is; where it is, with border tiles guarded; from a padded copy made first; from
-  // a panel that each task packs in the order of use.
+  bool pack_right = true;           // false: read the right operand where it is
+  // How the left operand is read: where it is; where it is, with border tiles guarded; from a padded copy made first;
+  // from a panel that each task packs in the order of use.
   enum class Left : uint8_t { kDirect, kGuarded, kPadded, kPanel } left = Left::kDirect;
 };
 
@@ -59,29 +60,29 @@ struct TiledSchedule {
 struct RowwiseSchedule {
   int lanes = 1;
   int64_t accumulators = 1;   // independent vectors in flight per reduction
-  int64_t rows_per_task = 1;   // or vectors of rows, across rows
-  bool across_rows = false;    // lanes run across rows instead of along columns
+  int64_t rows_per_task = 1;  // or vectors of rows, across rows
+  bool across_rows = false;   // lanes run across rows instead of along columns
 };
 
 // A schedule of an elementwise stage or a copy.
 struct ElementwiseSchedule {
   int lanes = 1;
-  int vector_axis = 0;            // of the fused axes
-  int64_t vectors = 1;            // unrolled vectors per step
-  int64_t points_per_task = 1;    // of all other axes together
+  int vector_axis = 0;          // of the fused axes
+  int64_t vectors = 1;          // unrolled vectors per step
+  int64_t points_per_task = 1;  // of all other axes together
 };
 
 struct LoopNest {
   std::string sketch;
   std::vector<int64_t> axis_extents;
-  std::vector<NestLoop> loops;        // outermost first
-  int num_task_loops = 0;             // the first loops make the tasks
+  std::vector<NestLoop> loops;  // outermost first
+  int num_task_loops = 0;       // the first loops make the tasks
   std::vector<NestAccess> accesses;
   std::vector<NestCopy> copies;
   double flops = 0;
   int vector_lanes = 1;
-  int accumulator_registers = 0;      // vector registers held through the reduction
-  int64_t body_instructions = 0;      // vector instructions in the unrolled innermost body, an estimate
+  int accumulator_registers = 0;  // vector registers held through the reduction
+  int64_t body_instructions = 0;  // vector instructions in the unrolled innermost body, an estimate
   std::variant<TiledSchedule, RowwiseSchedule, ElementwiseSchedule> schedule;
 
   // Elements of `axis` covered by the loops from number `depth` inwards (at least 1).

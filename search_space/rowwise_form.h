@@ -9,9 +9,9 @@
 namespace tilth {
 
 struct RowwiseForm {
-  std::vector<FlatStage> stages;       // axes: the row axes, then the stage's own columns, then what it reduces
+  std::vector<FlatStage> stages;  // axes: the row axes, then the stage's own columns, then what it reduces
   std::vector<int64_t> row_extents;
-  std::vector<int64_t> row_elements;   // per tensor: elements of a temporary that one row needs; 0 for other tensors
+  std::vector<int64_t> row_elements;  // per tensor: elements of a temporary that one row needs; 0 for other tensors
   int num_row_axes() const { return static_cast<int>(row_extents.size()); }
   int64_t Rows() const;
   // The longest innermost axis: what vectors run along.

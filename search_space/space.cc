@@ -33,8 +33,8 @@ StatusOr<std::unique_ptr<SearchSpace>> SearchSpace::Create(Workload workload, Ta
   AddRowwiseSketches(space->workload_, space->target_, &space->sketches_);
   AddElementwiseSketches(space->workload_, space->target_, &space->sketches_);
   if (space->sketches_.empty())
-    return absl::UnimplementedError(StrCat("no schedule rule fits workload ", space->workload_.name, ":\n",
-                                           ToText(space->workload_)));
+    return absl::UnimplementedError(
+        StrCat("no schedule rule fits workload ", space->workload_.name, ":\n", ToText(space->workload_)));
   return space;
 }
 
@@ -52,7 +52,8 @@ Candidate SearchSpace::Random(Rng& rng) const {
   candidate.sketch = static_cast<uint8_t>(rng.Below(sketches_.size()));
   const std::vector<Knob>& knobs = sketches_[candidate.sketch]->knobs();
   candidate.num_knobs = static_cast<uint8_t>(knobs.size());
-  for (size_t i = 0; i < knobs.size(); ++i) candidate.rows[i] = static_cast<uint16_t>(rng.Below(knobs[i].options.size()));
+  for (size_t i = 0; i < knobs.size(); ++i)
+    candidate.rows[i] = static_cast<uint16_t>(rng.Below(knobs[i].options.size()));
   return candidate;
 }
 
@@ -128,7 +129,8 @@ StatusOr<Candidate> SearchSpace::FromDecisions(const Decisions& decisions) const
       const auto value = std::find_if(decisions.values.begin(), decisions.values.end(),
                                       [&](const auto& v) { return v.first == knob.name; });
       if (value == decisions.values.end())
-        return absl::NotFoundError(StrCat("sketch ", decisions.sketch, " has a knob that the record lacks: ", knob.name));
+        return absl::NotFoundError(
+            StrCat("sketch ", decisions.sketch, " has a knob that the record lacks: ", knob.name));
       const auto option = std::find(knob.options.begin(), knob.options.end(), value->second);
       if (option == knob.options.end())
         return absl::NotFoundError(StrCat("knob ", knob.name, " no longer has the recorded option"));
@@ -159,7 +161,8 @@ StatusOr<Decisions> DecisionsFromJson(std::string_view text) {
     std::vector<int64_t> numbers;
     if (!value.is_array()) return absl::InvalidArgumentError(StrCat("decision ", key, " is not a list of integers"));
     for (const auto& number : value) {
-      if (!number.is_number_integer()) return absl::InvalidArgumentError(StrCat("decision ", key, " is not a list of integers"));
+      if (!number.is_number_integer())
+        return absl::InvalidArgumentError(StrCat("decision ", key, " is not a list of integers"));
       numbers.push_back(number.get<int64_t>());
     }
     decisions.values.emplace_back(key, std::move(numbers));

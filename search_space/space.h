@@ -1,7 +1,8 @@
 // SearchSpace: every schedule of one workload on one target that we know how to generate.
 //
-// A space has a few sketches; a sketch has knobs; every combination of rows is a valid candidate by construction (limits
-// such as the register file are built into the tables). Immutable after Create and safe to share between threads.
+// A space has a few sketches; a sketch has knobs; every combination of rows is a valid candidate by construction
+// (limits such as the register file are built into the tables). Immutable after Create and safe to share between
+// threads.
 #pragma once
 
 #include <cstdint>

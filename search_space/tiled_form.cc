@@ -53,7 +53,8 @@ std::vector<int64_t> AllExtents(const Stage& stage) {
 }
 
 // Each guard must say "dimension d is within its bounds": then a copy padded with the guard value is the same.
-bool AreBounds(const std::vector<Guard>& guards, const std::vector<Affine>& indices, const std::vector<int64_t>& shape) {
+bool AreBounds(const std::vector<Guard>& guards, const std::vector<Affine>& indices,
+               const std::vector<int64_t>& shape) {
   return std::all_of(guards.begin(), guards.end(), [&](const Guard& guard) {
     for (size_t d = 0; d < indices.size(); ++d) {
       if (guard.form == indices[d]) return true;
@@ -118,7 +119,8 @@ std::optional<Workload> PadOperand(const Workload& workload) {
     to.push_back(expr::Sub(guarded->value->args[d], expr::Int(low)));
   }
   fill.output_index = IdentityIndex(static_cast<int>(indices.size()));
-  fill.value = expr::Select(inside, expr::Load(guarded->value->id, source.dtype, from), expr::Float(guarded->otherwise));
+  fill.value =
+      expr::Select(inside, expr::Load(guarded->value->id, source.dtype, from), expr::Float(guarded->otherwise));
   const Expr load = expr::Load(fill.output, source.dtype, to);
   padded.stages[0].value = other ? expr::Mul(load, other) : load;
   padded.tensors.push_back(copy);
@@ -167,8 +169,7 @@ void ChooseOperands(TiledForm* form) {
     form->guard_value = guarded->otherwise;
   }
   form->left_along_vector = DependsOn(form->left, form->vector_axis);
-  for (const Guard& guard : form->guards)
-    form->left_along_vector |= guard.form.coefficients[form->vector_axis] != 0;
+  for (const Guard& guard : form->guards) form->left_along_vector |= guard.form.coefficients[form->vector_axis] != 0;
 }
 
 void ChooseAxes(TiledForm* form) {
@@ -194,8 +195,8 @@ void ChooseAxes(TiledForm* form) {
 // The epilogue must load the reduced tensor exactly at its own point.
 bool EpilogueFits(const TiledForm& form) {
   const Expr& value = form.epilogue->value;
-  bool fits = form.epilogue->num_spatial == form.reduce.num_spatial && form.epilogue->extents.size() ==
-              static_cast<size_t>(form.reduce.num_spatial);
+  bool fits = form.epilogue->num_spatial == form.reduce.num_spatial &&
+              form.epilogue->extents.size() == static_cast<size_t>(form.reduce.num_spatial);
   const std::optional<Affine> own = AsAffine(form.reduce.output_index, form.reduce.num_spatial);
   if (!own) return false;
   expr::Visit(value, [&](const ExprNode& node) {

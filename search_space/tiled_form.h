@@ -2,8 +2,8 @@
 // into the form on which register-tiled schedules work. The rules build knobs from it, lowering emits code from it.
 //
 // One spatial axis runs along vector lanes (the one that is contiguous in the output); up to two others, rows and
-// columns, make the register tile; the rest are outer. The value is `left` or `left * right`, where `right` (weights, or
-// the second matrix) does not depend on rows and columns, so that a register tile shares it.
+// columns, make the register tile; the rest are outer. The value is `left` or `left * right`, where `right` (weights,
+// or the second matrix) does not depend on rows and columns, so that a register tile shares it.
 #pragma once
 
 #include <cstdint>
@@ -21,12 +21,12 @@ struct Guard {
 };
 
 struct TiledForm {
-  std::vector<Tensor> tensors;         // the workload's, then the padded copy's if there is one
-  std::optional<FlatStage> pad_copy;   // writes the padded copy of an operand; runs first
+  std::vector<Tensor> tensors;        // the workload's, then the padded copy's if there is one
+  std::optional<FlatStage> pad_copy;  // writes the padded copy of an operand; runs first
   FlatStage reduce;
-  std::optional<FlatStage> epilogue;   // same spatial axes as `reduce`; loads reduce.output at the same point
-  int result = -1;                     // the tensor finally written
-  Expr result_index;                   // its flat index over the spatial axes
+  std::optional<FlatStage> epilogue;  // same spatial axes as `reduce`; loads reduce.output at the same point
+  int result = -1;                    // the tensor finally written
+  Expr result_index;                  // its flat index over the spatial axes
 
   int vector_axis = -1;
   int column_axis = -1, row_axis = -1;  // -1: none
@@ -34,13 +34,13 @@ struct TiledForm {
   std::vector<int> reduce_axes;         // axis numbers, in order
   int split_axis = -1;                  // the reduced axis that may be blocked: the longest
 
-  Expr left;                            // without its guards
-  std::vector<Guard> guards;            // left is `guard_value` where any fails
+  Expr left;                  // without its guards
+  std::vector<Guard> guards;  // left is `guard_value` where any fails
   double guard_value = 0;
-  bool left_along_vector = false;       // depends on the vector axis
-  Expr right;                           // null: none. A load
+  bool left_along_vector = false;  // depends on the vector axis
+  Expr right;                      // null: none. A load
   int right_tensor = -1;
-  std::vector<int> right_outer_axes;    // outer axes it depends on
+  std::vector<int> right_outer_axes;  // outer axes it depends on
 
   int64_t Extent(int axis) const { return axis < 0 ? 1 : reduce.extents[axis]; }
   bool IsConstantRight() const { return right && tensors[right_tensor].role == TensorRole::kConstant; }

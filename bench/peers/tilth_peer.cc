@@ -1,5 +1,5 @@
-// Our side of `scripts/bench kernels`: tunes the shape it is asked for (or takes it from the log), then times it in this
-// process as the other peers time theirs.
+// Our side of `scripts/bench kernels`: tunes the shape it is asked for (or takes it from the log), then times it in
+// this process as the other peers time theirs.
 //
 //   tilth_peer LOG TRIALS
 #include <sched.h>

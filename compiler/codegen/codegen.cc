@@ -1,4 +1,5 @@
-// One LLVM module per kernel: a function per phase, the descriptor of the kernel ABI, a short pass pipeline, the object.
+// One LLVM module per kernel: a function per phase, the descriptor of the kernel ABI, a short pass pipeline, the
+// object.
 #include "compiler/codegen/codegen.h"
 
 #include <llvm/ADT/SmallVector.h>
@@ -31,14 +32,20 @@ struct EmittedPhase {
 
 int32_t BufferKind(const LoopBuffer& buffer) {
   switch (buffer.scope) {
-    case BufferScope::kPacked: return TILTH_BUFFER_PACKED;
-    case BufferScope::kWorkspace: return TILTH_BUFFER_WORKSPACE;
-    default: break;
+    case BufferScope::kPacked:
+      return TILTH_BUFFER_PACKED;
+    case BufferScope::kWorkspace:
+      return TILTH_BUFFER_WORKSPACE;
+    default:
+      break;
   }
   switch (buffer.argument) {
-    case ArgumentKind::kInput: return TILTH_BUFFER_INPUT;
-    case ArgumentKind::kConstant: return TILTH_BUFFER_CONSTANT;
-    case ArgumentKind::kOutput: return TILTH_BUFFER_OUTPUT;
+    case ArgumentKind::kInput:
+      return TILTH_BUFFER_INPUT;
+    case ArgumentKind::kConstant:
+      return TILTH_BUFFER_CONSTANT;
+    case ArgumentKind::kOutput:
+      return TILTH_BUFFER_OUTPUT;
   }
   return TILTH_BUFFER_INPUT;
 }
@@ -69,9 +76,9 @@ void EmitDescriptor(const LoopProgram& program, const std::vector<EmittedPhase>&
                      b.getInt64(phase.num_tasks), b.getInt64(phase.scratch_bytes), phase.function}));
   auto* kernel_type = llvm::StructType::get(module.getContext(), {i64, i32, i32, i32, i32, pointer, pointer});
   llvm::Constant* kernel = llvm::ConstantStruct::get(
-      kernel_type,
-      {b.getInt64(TILTH_KERNEL_MAGIC), b.getInt32(TILTH_KERNEL_ABI_VERSION), b.getInt32(buffers.size()),
-       b.getInt32(rows.size()), b.getInt32(0), table(buffer_type, buffers, "buffers"), table(phase_type, rows, "phases")});
+      kernel_type, {b.getInt64(TILTH_KERNEL_MAGIC), b.getInt32(TILTH_KERNEL_ABI_VERSION), b.getInt32(buffers.size()),
+                    b.getInt32(rows.size()), b.getInt32(0), table(buffer_type, buffers, "buffers"),
+                    table(phase_type, rows, "phases")});
   new llvm::GlobalVariable(module, kernel_type, true, llvm::GlobalValue::ExternalLinkage, kernel,
                            prefix + TILTH_KERNEL_SYMBOL);
 }
@@ -127,7 +134,8 @@ StatusOr<std::string> Generate(const LoopProgram& program, const Target& target,
                                llvm::CodeGenFileType file_type) {
   for (const LoopBuffer& buffer : program.buffers)
     if (buffer.dtype == DType::kF16 || buffer.dtype == DType::kBF16)
-      return absl::InvalidArgumentError(StrCat("buffer ", buffer.name, ": no code generation for ", ToString(buffer.dtype)));
+      return absl::InvalidArgumentError(
+          StrCat("buffer ", buffer.name, ": no code generation for ", ToString(buffer.dtype)));
   TILTH_ASSIGN_OR_RETURN(std::unique_ptr<llvm::TargetMachine> machine, CreateTargetMachine(target));
   llvm::LLVMContext context;
   Diagnostics diagnostics;
@@ -141,8 +149,7 @@ StatusOr<std::string> Generate(const LoopProgram& program, const Target& target,
   for (size_t i = 0; i < program.phases.size(); ++i) {
     const LoopPhase& phase = program.phases[i];
     if (phase.prepare && options.skip_prepare_phases) continue;
-    TILTH_ASSIGN_OR_RETURN(llvm::Function * function,
-                           emitter.Emit(phase, StrCat(options.symbol_prefix, "phase", i)));
+    TILTH_ASSIGN_OR_RETURN(llvm::Function * function, emitter.Emit(phase, StrCat(options.symbol_prefix, "phase", i)));
     SetFunctionAttributes(target, *function);
     phases.push_back({function, phase.prepare, phase.num_tasks, emitter.scratch_bytes()});
   }

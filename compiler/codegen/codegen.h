@@ -22,7 +22,8 @@ struct CodegenOptions {
 // A relocatable object exporting one data symbol `<symbol_prefix>tilth_kernel` (compiler/runtime/kernel_abi.h). With
 // skip_prepare_phases the descriptor lists run phases only; buffers keep their positions.
 // Errors: INVALID_ARGUMENT for a program the generator cannot express. Thread-safe.
-StatusOr<std::string> GenerateObject(const LoopProgram& program, const Target& target, const CodegenOptions& options = {});
+StatusOr<std::string> GenerateObject(const LoopProgram& program, const Target& target,
+                                     const CodegenOptions& options = {});
 
 // The assembly text of the same object, for people.
 StatusOr<std::string> GenerateAssembly(const LoopProgram& program, const Target& target);

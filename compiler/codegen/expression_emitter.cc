@@ -25,12 +25,19 @@ bool ContainsLoad(const Expr& e) {
 
 llvm::Type* FunctionEmitter::ElementType(DType dtype) {
   switch (dtype) {
-    case DType::kF32: return builder_.getFloatTy();
-    case DType::kF16: return builder_.getHalfTy();
-    case DType::kBF16: return builder_.getBFloatTy();
-    case DType::kI8: case DType::kBool: return builder_.getInt8Ty();
-    case DType::kI32: return builder_.getInt32Ty();
-    case DType::kI64: return builder_.getInt64Ty();
+    case DType::kF32:
+      return builder_.getFloatTy();
+    case DType::kF16:
+      return builder_.getHalfTy();
+    case DType::kBF16:
+      return builder_.getBFloatTy();
+    case DType::kI8:
+    case DType::kBool:
+      return builder_.getInt8Ty();
+    case DType::kI32:
+      return builder_.getInt32Ty();
+    case DType::kI64:
+      return builder_.getInt64Ty();
   }
   return nullptr;
 }
@@ -152,10 +159,14 @@ StatusOr<FunctionEmitter::Lanes> FunctionEmitter::Eval(const Expr& e) {
       if (!variable.value) return absl::InvalidArgumentError("a variable is used outside its loop");
       return Lanes{variable.value};
     }
-    case ExprOp::kLoad: return EvalLoad(e);
-    case ExprOp::kSelect: return EvalSelect(e);
-    case ExprOp::kCast: return EvalCast(e);
-    default: return e->args.size() == 1 ? EvalUnary(e) : EvalBinary(e);
+    case ExprOp::kLoad:
+      return EvalLoad(e);
+    case ExprOp::kSelect:
+      return EvalSelect(e);
+    case ExprOp::kCast:
+      return EvalCast(e);
+    default:
+      return e->args.size() == 1 ? EvalUnary(e) : EvalBinary(e);
   }
 }
 
@@ -178,8 +189,8 @@ std::optional<FunctionEmitter::Lanes> FunctionEmitter::TryFusedMultiplyAdd(const
     }
     llvm::Value* values[3];
     for (int i = 0; i < 3; ++i) values[i] = vector ? Splat(operands[i]) : operands[i].value;
-    llvm::Value* fused = builder_.CreateIntrinsic(llvm::Intrinsic::fmuladd, {values[0]->getType()},
-                                                  {values[0], values[1], values[2]});
+    llvm::Value* fused =
+        builder_.CreateIntrinsic(llvm::Intrinsic::fmuladd, {values[0]->getType()}, {values[0], values[1], values[2]});
     return Lanes{fused, vector};
   }
   return std::nullopt;
@@ -197,11 +208,16 @@ StatusOr<FunctionEmitter::Lanes> FunctionEmitter::EvalBinary(const Expr& e) {
   const bool is_float = IsFloat(e->args[0]->dtype);
   auto made = [&](llvm::Value* value) { return Lanes{value, vector}; };
   switch (e->op) {
-    case ExprOp::kAdd: return made(is_float ? builder_.CreateFAdd(a, b) : builder_.CreateNSWAdd(a, b));
-    case ExprOp::kSub: return made(is_float ? builder_.CreateFSub(a, b) : builder_.CreateNSWSub(a, b));
-    case ExprOp::kMul: return made(is_float ? builder_.CreateFMul(a, b) : builder_.CreateNSWMul(a, b));
-    case ExprOp::kDiv: return made(builder_.CreateFDiv(a, b));
-    case ExprOp::kPow: return made(EmitPow(builder_, a, b));
+    case ExprOp::kAdd:
+      return made(is_float ? builder_.CreateFAdd(a, b) : builder_.CreateNSWAdd(a, b));
+    case ExprOp::kSub:
+      return made(is_float ? builder_.CreateFSub(a, b) : builder_.CreateNSWSub(a, b));
+    case ExprOp::kMul:
+      return made(is_float ? builder_.CreateFMul(a, b) : builder_.CreateNSWMul(a, b));
+    case ExprOp::kDiv:
+      return made(builder_.CreateFDiv(a, b));
+    case ExprOp::kPow:
+      return made(EmitPow(builder_, a, b));
     case ExprOp::kFloorDiv:
     case ExprOp::kMod: {
       llvm::Value* quotient = builder_.CreateSDiv(a, b);
@@ -210,19 +226,26 @@ StatusOr<FunctionEmitter::Lanes> FunctionEmitter::EvalBinary(const Expr& e) {
       llvm::Value* adjust = builder_.CreateAnd(
           builder_.CreateICmpNE(remainder, zero),
           builder_.CreateICmpNE(builder_.CreateICmpSLT(remainder, zero), builder_.CreateICmpSLT(b, zero)));
-      if (e->op == ExprOp::kMod) return made(builder_.CreateSelect(adjust, builder_.CreateAdd(remainder, b), remainder));
+      if (e->op == ExprOp::kMod)
+        return made(builder_.CreateSelect(adjust, builder_.CreateAdd(remainder, b), remainder));
       return made(builder_.CreateSub(quotient, builder_.CreateZExt(adjust, a->getType())));
     }
     case ExprOp::kMin:
       return made(builder_.CreateSelect(is_float ? builder_.CreateFCmpOLT(a, b) : builder_.CreateICmpSLT(a, b), a, b));
     case ExprOp::kMax:
       return made(builder_.CreateSelect(is_float ? builder_.CreateFCmpOGT(a, b) : builder_.CreateICmpSGT(a, b), a, b));
-    case ExprOp::kLess: return made(is_float ? builder_.CreateFCmpOLT(a, b) : builder_.CreateICmpSLT(a, b));
-    case ExprOp::kLessEqual: return made(is_float ? builder_.CreateFCmpOLE(a, b) : builder_.CreateICmpSLE(a, b));
-    case ExprOp::kEqual: return made(is_float ? builder_.CreateFCmpOEQ(a, b) : builder_.CreateICmpEQ(a, b));
-    case ExprOp::kAnd: return made(builder_.CreateAnd(a, b));
-    case ExprOp::kOr: return made(builder_.CreateOr(a, b));
-    default: return absl::InvalidArgumentError("unknown binary operation");
+    case ExprOp::kLess:
+      return made(is_float ? builder_.CreateFCmpOLT(a, b) : builder_.CreateICmpSLT(a, b));
+    case ExprOp::kLessEqual:
+      return made(is_float ? builder_.CreateFCmpOLE(a, b) : builder_.CreateICmpSLE(a, b));
+    case ExprOp::kEqual:
+      return made(is_float ? builder_.CreateFCmpOEQ(a, b) : builder_.CreateICmpEQ(a, b));
+    case ExprOp::kAnd:
+      return made(builder_.CreateAnd(a, b));
+    case ExprOp::kOr:
+      return made(builder_.CreateOr(a, b));
+    default:
+      return absl::InvalidArgumentError("unknown binary operation");
   }
 }
 
@@ -239,16 +262,26 @@ StatusOr<FunctionEmitter::Lanes> FunctionEmitter::EvalUnary(const Expr& e) {
                     : made(builder_.CreateBinaryIntrinsic(llvm::Intrinsic::abs, v, builder_.getFalse()));
   if (!is_float) return absl::InvalidArgumentError("a float function on integers");
   switch (e->op) {
-    case ExprOp::kExp: return made(EmitExp(builder_, v));
-    case ExprOp::kLog: return made(EmitLog(builder_, v));
-    case ExprOp::kSqrt: return intrinsic(llvm::Intrinsic::sqrt);
-    case ExprOp::kTanh: return made(EmitTanh(builder_, v));
-    case ExprOp::kErf: return made(EmitErf(builder_, v));
-    case ExprOp::kSigmoid: return made(EmitSigmoid(builder_, v));
-    case ExprOp::kFloor: return intrinsic(llvm::Intrinsic::floor);
-    case ExprOp::kCeil: return intrinsic(llvm::Intrinsic::ceil);
-    case ExprOp::kRound: return intrinsic(llvm::Intrinsic::rint);
-    default: return absl::InvalidArgumentError("unknown unary operation");
+    case ExprOp::kExp:
+      return made(EmitExp(builder_, v));
+    case ExprOp::kLog:
+      return made(EmitLog(builder_, v));
+    case ExprOp::kSqrt:
+      return intrinsic(llvm::Intrinsic::sqrt);
+    case ExprOp::kTanh:
+      return made(EmitTanh(builder_, v));
+    case ExprOp::kErf:
+      return made(EmitErf(builder_, v));
+    case ExprOp::kSigmoid:
+      return made(EmitSigmoid(builder_, v));
+    case ExprOp::kFloor:
+      return intrinsic(llvm::Intrinsic::floor);
+    case ExprOp::kCeil:
+      return intrinsic(llvm::Intrinsic::ceil);
+    case ExprOp::kRound:
+      return intrinsic(llvm::Intrinsic::rint);
+    default:
+      return absl::InvalidArgumentError("unknown unary operation");
   }
 }
 
@@ -286,15 +319,17 @@ StatusOr<FunctionEmitter::Lanes> FunctionEmitter::EvalCast(const Expr& e) {
   llvm::Value* zero = llvm::Constant::getNullValue(x.value->getType());
   if (e->dtype == DType::kBool) {
     if (from == DType::kBool) return x;
-    return Lanes{IsFloat(from) ? builder_.CreateFCmpUNE(x.value, zero) : builder_.CreateICmpNE(x.value, zero), x.vector};
+    return Lanes{IsFloat(from) ? builder_.CreateFCmpUNE(x.value, zero) : builder_.CreateICmpNE(x.value, zero),
+                 x.vector};
   }
   if (IsFloat(e->dtype)) {
     if (IsFloat(from)) return x;
     llvm::Type* to = type(builder_.getFloatTy());
-    return Lanes{from == DType::kBool ? builder_.CreateUIToFP(x.value, to) : builder_.CreateSIToFP(x.value, to), x.vector};
+    return Lanes{from == DType::kBool ? builder_.CreateUIToFP(x.value, to) : builder_.CreateSIToFP(x.value, to),
+                 x.vector};
   }
   llvm::Type* wide = type(builder_.getInt64Ty());
-  llvm::Value* integer = IsFloat(from)           ? builder_.CreateFPToSI(x.value, wide)
+  llvm::Value* integer = IsFloat(from)          ? builder_.CreateFPToSI(x.value, wide)
                          : from == DType::kBool ? builder_.CreateZExt(x.value, wide)
                                                 : x.value;
   const int64_t bits = SizeInBytes(e->dtype) * 8;
@@ -311,7 +346,7 @@ StatusOr<FunctionEmitter::Lanes> FunctionEmitter::EvalLoad(const Expr& e) {
   const Expr& index = e->args[0];
   if (!vector_ || !UsesVariable(index, vector_->var)) {
     if (guard_ && guard_->vector) return LoadLanes(e->id, index);
-    TILTH_ASSIGN_OR_RETURN(llvm::Value* value, LoadScalar(e->id, index, guard_ ? guard_->value : nullptr));
+    TILTH_ASSIGN_OR_RETURN(llvm::Value * value, LoadScalar(e->id, index, guard_ ? guard_->value : nullptr));
     return Lanes{value};
   }
   TILTH_ASSIGN_OR_RETURN(Address address, SplitAddress(index));

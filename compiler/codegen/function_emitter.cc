@@ -69,9 +69,12 @@ Status FunctionEmitter::EmitList(const StmtList& list) {
 
 Status FunctionEmitter::EmitStmt(const Stmt& stmt) {
   switch (stmt.op) {
-    case Stmt::Op::kFor: return EmitLoop(stmt);
-    case Stmt::Op::kIf: return EmitIf(stmt);
-    case Stmt::Op::kStore: return EmitStore(stmt);
+    case Stmt::Op::kFor:
+      return EmitLoop(stmt);
+    case Stmt::Op::kIf:
+      return EmitIf(stmt);
+    case Stmt::Op::kStore:
+      return EmitStore(stmt);
   }
   return absl::InternalError("unknown statement");
 }
@@ -79,7 +82,8 @@ Status FunctionEmitter::EmitStmt(const Stmt& stmt) {
 Status FunctionEmitter::EmitLoop(const Stmt& stmt) {
   if (vector_) return absl::InvalidArgumentError("a loop inside a vector loop");
   if (stmt.kind == LoopKind::kVector || stmt.kind == LoopKind::kUnrolled) {
-    if (!expr::IsConst(stmt.extent)) return absl::InvalidArgumentError("a vector or unrolled loop needs a constant extent");
+    if (!expr::IsConst(stmt.extent))
+      return absl::InvalidArgumentError("a vector or unrolled loop needs a constant extent");
     const int64_t extent = stmt.extent->integer;
     return stmt.kind == LoopKind::kVector ? EmitVectorLoop(stmt, extent) : EmitUnrolled(stmt, extent);
   }
@@ -161,10 +165,10 @@ Status FunctionEmitter::EmitStore(const Stmt& stmt) {
   llvm::Value* lanes = ToMemory(Splat(value), buffer.dtype);
   if (address.affine && address.lane_stride == 1) {
     llvm::Value* pointer = Pointer(stmt.buffer, address.dynamic, address.constant);
-    llvm::Instruction* store = vector_->Masked()
-                                   ? static_cast<llvm::Instruction*>(
-                                         builder_.CreateMaskedStore(lanes, pointer, align, LaneMask()))
-                                   : builder_.CreateAlignedStore(lanes, pointer, align);
+    llvm::Instruction* store =
+        vector_->Masked()
+            ? static_cast<llvm::Instruction*>(builder_.CreateMaskedStore(lanes, pointer, align, LaneMask()))
+            : builder_.CreateAlignedStore(lanes, pointer, align);
     MarkAlias(store, stmt.buffer);
     return absl::OkStatus();
   }

@@ -54,8 +54,8 @@ StatusOr<std::string> ReadAll(const std::string& path) {
 Status RunLinker(const std::vector<std::string>& arguments) {
   static std::mutex mutex;
   std::lock_guard lock(mutex);
-  // lld sizes tables by the cores it may use now, and indexes them by threads of a pool made earlier: one thread, so that
-  // a change of the affinity in between does no harm. These links are too small to gain from more.
+  // lld sizes tables by the cores it may use now, and indexes them by threads of a pool made earlier: one thread, so
+  // that a change of the affinity in between does no harm. These links are too small to gain from more.
   std::vector<const char*> argv = {"ld.lld", "--threads=1"};
   for (const std::string& argument : arguments) argv.push_back(argument.c_str());
   std::string out, err;
@@ -96,8 +96,9 @@ StatusOr<std::string> LinkSharedObject(const std::vector<std::string>& objects, 
   ScratchDirectory scratch;
   if (!scratch.ok()) return absl::ResourceExhaustedError("no directory for temporary files in /dev/shm or /tmp");
   // lld replaces its output by renaming, so the output and the stub libraries need a directory; inputs do not.
-  std::vector<std::string> arguments = {"-shared", "-m", machine, "-z", "max-page-size=65536", "--hash-style=gnu",
-                                        "--build-id=none", "-z", "noexecstack", "--gc-sections", "-O0"};
+  std::vector<std::string> arguments = {
+      "-shared", "-m",          machine,         "-z", "max-page-size=65536", "--hash-style=gnu", "--build-id=none",
+      "-z",      "noexecstack", "--gc-sections", "-O0"};
   std::vector<MemoryFile> files;
   for (const std::string& object : objects) {
     files.emplace_back("object");
@@ -119,7 +120,8 @@ StatusOr<std::string> LinkSharedObject(const std::vector<std::string>& objects, 
     const std::string stub = scratch.File(soname);
     MemoryFile empty("empty");  // the linker wants an input, whatever it holds
     TILTH_RETURN_IF_ERROR(empty.Write("\n"));
-    TILTH_RETURN_IF_ERROR(RunLinker({"-shared", "-m", machine, "-soname", soname, "-o", stub, "--format=binary", empty.path()}));
+    TILTH_RETURN_IF_ERROR(
+        RunLinker({"-shared", "-m", machine, "-soname", soname, "-o", stub, "--format=binary", empty.path()}));
     arguments.insert(arguments.end(), {"--no-as-needed", stub});
   }
   const std::string output = scratch.File("out.so");

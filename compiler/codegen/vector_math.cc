@@ -46,7 +46,8 @@ Value* PowerOfTwo(llvm::IRBuilder<>& b, Value* n) {
 }  // namespace
 
 Value* EmitExp(llvm::IRBuilder<>& b, Value* x) {
-  // x = n ln 2 + r, |r| <= ln(2)/2; exp(r) by its Taylor series; 2^n in two factors so that subnormal and huge results round.
+  // x = n ln 2 + r, |r| <= ln(2)/2; exp(r) by its Taylor series; 2^n in two factors so that subnormal and huge results
+  // round.
   auto clamp = [&](Value* v, double low, double high) {
     v = b.CreateSelect(b.CreateFCmpOLT(v, Constant(b, v, low)), Constant(b, v, low), v);
     return b.CreateSelect(b.CreateFCmpOGT(v, Constant(b, v, high)), Constant(b, v, high), v);
@@ -70,8 +71,8 @@ Value* EmitLog(llvm::IRBuilder<>& b, Value* x) {
   Value* bits = b.CreateBitCast(scaled, integer);
   Value* shifted = b.CreateSub(bits, int_constant(0x3f3504f3));  // bits of sqrt(1/2)
   Value* n = b.CreateSIToFP(b.CreateAShr(shifted, int_constant(23)), x->getType());
-  Value* m = b.CreateBitCast(
-      b.CreateAdd(b.CreateAnd(shifted, int_constant(0x007fffff)), int_constant(0x3f3504f3)), x->getType());
+  Value* m = b.CreateBitCast(b.CreateAdd(b.CreateAnd(shifted, int_constant(0x007fffff)), int_constant(0x3f3504f3)),
+                             x->getType());
   n = b.CreateFAdd(n, b.CreateSelect(subnormal, Constant(b, x, -23.0), Constant(b, x, 0.0)));
   Value* one = Constant(b, x, 1.0);
   Value* s = b.CreateFDiv(b.CreateFSub(m, one), b.CreateFAdd(m, one));
@@ -101,8 +102,7 @@ Value* EmitErf(llvm::IRBuilder<>& b, Value* x) {
   Value* magnitude = Abs(b, x);
   Value* one = Constant(b, x, 1.0);
   Value* t = b.CreateFDiv(one, MultiplyAdd(b, magnitude, Constant(b, x, 0.3275911), one));
-  Value* poly = b.CreateFMul(
-      t, Polynomial(b, t, {1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592}));
+  Value* poly = b.CreateFMul(t, Polynomial(b, t, {1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592}));
   Value* e = EmitExp(b, b.CreateFNeg(b.CreateFMul(x, x)));
   Value* large = CopySign(b, b.CreateFSub(one, b.CreateFMul(poly, e)), x);
   Value* x2 = b.CreateFMul(x, x);

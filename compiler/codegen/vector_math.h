@@ -6,11 +6,12 @@
 
 namespace tilth {
 
-llvm::Value* EmitExp(llvm::IRBuilder<>& b, llvm::Value* x);      // relative error < 3e-7; 0 and inf past the range
-llvm::Value* EmitLog(llvm::IRBuilder<>& b, llvm::Value* x);      // relative error < 5e-7 away from 1; -inf at 0, NaN below
-llvm::Value* EmitTanh(llvm::IRBuilder<>& b, llvm::Value* x);     // absolute error < 3e-7
-llvm::Value* EmitErf(llvm::IRBuilder<>& b, llvm::Value* x);      // absolute error < 5e-7
+llvm::Value* EmitExp(llvm::IRBuilder<>& b, llvm::Value* x);   // relative error < 3e-7; 0 and inf past the range
+llvm::Value* EmitLog(llvm::IRBuilder<>& b, llvm::Value* x);   // relative error < 5e-7 away from 1; -inf at 0, NaN below
+llvm::Value* EmitTanh(llvm::IRBuilder<>& b, llvm::Value* x);  // absolute error < 3e-7
+llvm::Value* EmitErf(llvm::IRBuilder<>& b, llvm::Value* x);   // absolute error < 5e-7
 llvm::Value* EmitSigmoid(llvm::IRBuilder<>& b, llvm::Value* x);  // relative error < 5e-7
-llvm::Value* EmitPow(llvm::IRBuilder<>& b, llvm::Value* x, llvm::Value* y);  // exp(y log |x|) with the sign of integer y
+llvm::Value* EmitPow(llvm::IRBuilder<>& b, llvm::Value* x,
+                     llvm::Value* y);  // exp(y log |x|) with the sign of integer y
 
 }  // namespace tilth

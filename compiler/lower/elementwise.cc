@@ -39,7 +39,8 @@ class ElementwiseEmitter {
       return;
     }
     StmtList partial = Line(stage_.value, {nullptr}, begin, rest);
-    phase->body.push_back(If(expr::LessThan(task, expr::Int(phase->num_tasks - 1)), std::move(full), std::move(partial)));
+    phase->body.push_back(
+        If(expr::LessThan(task, expr::Int(phase->num_tasks - 1)), std::move(full), std::move(partial)));
   }
 
   // Tasks are runs of points of the axes other than the vector axis.

@@ -8,8 +8,10 @@ namespace {
 Expr Identity(const Tensor& tensor, Reduction reduction) {
   if (IsFloat(tensor.dtype)) return expr::Float(ReductionIdentity(reduction));
   const int64_t limit = int64_t{1} << 62;
-  return expr::Int(reduction == Reduction::kMax ? -limit : reduction == Reduction::kMin ? limit
-                   : reduction == Reduction::kProd ? 1 : 0);
+  return expr::Int(reduction == Reduction::kMax    ? -limit
+                   : reduction == Reduction::kMin  ? limit
+                   : reduction == Reduction::kProd ? 1
+                                                   : 0);
 }
 
 StmtList Nest(const std::vector<Expr>& variables, const std::vector<int64_t>& extents, size_t begin, StmtList body) {

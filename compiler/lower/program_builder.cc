@@ -75,7 +75,8 @@ StmtList AlongVector(ProgramBuilder& builder, const Expr& begin, int64_t extent,
     const Expr i = builder.NewVariable("i");
     StmtList unrolled;
     for (int64_t u = 0; u < unroll; ++u)
-      unrolled.push_back(vector(expr::Add(begin, expr::Add(expr::Mul(i, expr::Int(step)), expr::Int(u * lanes))), lanes));
+      unrolled.push_back(
+          vector(expr::Add(begin, expr::Add(expr::Mul(i, expr::Int(step)), expr::Int(u * lanes))), lanes));
     result.push_back(For(i->id, LoopKind::kSerial, expr::Int(steps), std::move(unrolled)));
   }
   for (int64_t at = steps * step; at < extent; at += lanes)
@@ -85,20 +86,29 @@ StmtList AlongVector(ProgramBuilder& builder, const Expr& begin, int64_t extent,
 
 double ReductionIdentity(Reduction reduction) {
   switch (reduction) {
-    case Reduction::kMax: return -std::numeric_limits<double>::infinity();
-    case Reduction::kMin: return std::numeric_limits<double>::infinity();
-    case Reduction::kProd: return 1;
-    default: return 0;
+    case Reduction::kMax:
+      return -std::numeric_limits<double>::infinity();
+    case Reduction::kMin:
+      return std::numeric_limits<double>::infinity();
+    case Reduction::kProd:
+      return 1;
+    default:
+      return 0;
   }
 }
 
 Expr Combine(Reduction reduction, Expr accumulated, Expr value) {
   switch (reduction) {
-    case Reduction::kSum: return expr::Add(std::move(accumulated), std::move(value));
-    case Reduction::kMax: return expr::Max(std::move(accumulated), std::move(value));
-    case Reduction::kMin: return expr::Min(std::move(accumulated), std::move(value));
-    case Reduction::kProd: return expr::Mul(std::move(accumulated), std::move(value));
-    case Reduction::kNone: break;
+    case Reduction::kSum:
+      return expr::Add(std::move(accumulated), std::move(value));
+    case Reduction::kMax:
+      return expr::Max(std::move(accumulated), std::move(value));
+    case Reduction::kMin:
+      return expr::Min(std::move(accumulated), std::move(value));
+    case Reduction::kProd:
+      return expr::Mul(std::move(accumulated), std::move(value));
+    case Reduction::kNone:
+      break;
   }
   return value;
 }

@@ -1,5 +1,5 @@
-// What every lowering needs: buffers for the workload's tensors, variables, and expressions moved from a stage's axes and
-// tensors to the program's variables and buffers.
+// What every lowering needs: buffers for the workload's tensors, variables, and expressions moved from a stage's axes
+// and tensors to the program's variables and buffers.
 #pragma once
 
 #include <functional>
@@ -43,8 +43,9 @@ std::vector<Expr> Digits(Expr index, const std::vector<int64_t>& extents);
 // Statements for one vector's worth of an axis: `start` is its first element, `extent` (<= lanes) its active lanes.
 using VectorBody = std::function<StmtList(const Expr& start, const Expr& lane, int64_t extent)>;
 
-// Covers [begin, begin + extent) in vectors of `lanes`, `unroll` of them per step, then single vectors, then a masked rest.
-// `body` gets the element `start` of each vector and the lane variable and returns what goes inside the vector loop.
+// Covers [begin, begin + extent) in vectors of `lanes`, `unroll` of them per step, then single vectors, then a masked
+// rest. `body` gets the element `start` of each vector and the lane variable and returns what goes inside the vector
+// loop.
 StmtList AlongVector(ProgramBuilder& builder, const Expr& begin, int64_t extent, int lanes, int64_t unroll,
                      const VectorBody& body);
 

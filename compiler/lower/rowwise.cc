@@ -105,22 +105,27 @@ class RowwiseLowering {
 
   Expr BindValue(const FlatStage& stage, const Expr& e, const std::vector<Expr>& axes) const {
     switch (e->op) {
-      case ExprOp::kConst: return e;
-      case ExprOp::kIndex: return axes[e->id];
+      case ExprOp::kConst:
+        return e;
+      case ExprOp::kIndex:
+        return axes[e->id];
       case ExprOp::kLoad:
         return expr::Load(builder_.buffer_of(e->id), e->dtype, {Place(stage, e->id, e->args[0], axes)});
       case ExprOp::kSelect:
         return expr::Select(BindValue(stage, e->args[0], axes), BindValue(stage, e->args[1], axes),
                             BindValue(stage, e->args[2], axes));
-      case ExprOp::kCast: return expr::Cast(e->dtype, BindValue(stage, e->args[0], axes));
-      default: break;
+      case ExprOp::kCast:
+        return expr::Cast(e->dtype, BindValue(stage, e->args[0], axes));
+      default:
+        break;
     }
     if (e->args.size() == 1) return expr::Unary(e->op, BindValue(stage, e->args[0], axes));
     return expr::Binary(e->op, BindValue(stage, e->args[0], axes), BindValue(stage, e->args[1], axes));
   }
 
   Stmt StoreResult(const FlatStage& stage, const std::vector<Expr>& axes, Expr value) const {
-    return Store(builder_.buffer_of(stage.output), Place(stage, stage.output, stage.output_index, axes), std::move(value));
+    return Store(builder_.buffer_of(stage.output), Place(stage, stage.output, stage.output_index, axes),
+                 std::move(value));
   }
 
   StmtList ElementwiseAlong(const FlatStage& stage, const std::vector<Expr>& axes) {
@@ -149,9 +154,10 @@ class RowwiseLowering {
   Expr Identity(const FlatStage& stage) const {
     if (IsFloat(workload_.tensors[stage.output].dtype)) return expr::Float(ReductionIdentity(stage.reduction));
     const int64_t limit = int64_t{1} << 62;
-    return expr::Int(stage.reduction == Reduction::kMax   ? -limit
-                     : stage.reduction == Reduction::kMin ? limit
-                     : stage.reduction == Reduction::kProd ? 1 : 0);
+    return expr::Int(stage.reduction == Reduction::kMax    ? -limit
+                     : stage.reduction == Reduction::kMin  ? limit
+                     : stage.reduction == Reduction::kProd ? 1
+                                                           : 0);
   }
 
   // Vectors along the innermost reduced axis, `accumulators` of them independent, combined pairwise at the end.
@@ -171,9 +177,8 @@ class RowwiseLowering {
     };
     StmtList result;
     for (int64_t u = 0; u < count; ++u)
-      result.push_back(vector(lanes, [&](const Expr& lane) {
-        return Store(acc, expr::Add(expr::Int(u * lanes), lane), Identity(stage));
-      }));
+      result.push_back(vector(
+          lanes, [&](const Expr& lane) { return Store(acc, expr::Add(expr::Int(u * lanes), lane), Identity(stage)); }));
     for (int a = stage.num_spatial; a < last; ++a) axes[a] = builder_.NewVariable(StrCat("r", a));
     auto accumulate = [&](int64_t u, const Expr& start, int64_t active) {
       return vector(active, [&](const Expr& lane) {
@@ -195,7 +200,8 @@ class RowwiseLowering {
 
     for (int64_t u = 1; u < count; ++u)
       result.push_back(vector(lanes, [&](const Expr& lane) {
-        return Store(acc, lane, Combine(stage.reduction, element(lane), element(expr::Add(expr::Int(u * lanes), lane))));
+        return Store(acc, lane,
+                     Combine(stage.reduction, element(lane), element(expr::Add(expr::Int(u * lanes), lane))));
       }));
     std::vector<Expr> level;
     for (int l = 0; l < lanes; ++l) level.push_back(element(expr::Int(l)));

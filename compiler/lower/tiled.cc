@@ -11,207 +11,16 @@
 // Where an extent is no multiple of its tile, the last tile is a smaller copy of the body.
 #include "compiler/lower/tiled.h"
 
-#include <algorithm>
-
-#include "base/math.h"
-#include "compiler/lower/elementwise.h"
-#include "compiler/lower/program_builder.h"
-#include "search_space/tiled_form.h"
+#include "compiler/lower/tiled_lowering.h"
 
 namespace tilth {
-namespace {
 
 using Left = TiledSchedule::Left;
-
-// One axis cut into tiles, and tiles into blocks of a task.
-struct Tiling {
-  Tiling(int64_t axis_extent, int64_t tile_size, int64_t tiles_per_block)
-      : extent(axis_extent), tile(std::min(tile_size, axis_extent)), tiles(CeilDiv(axis_extent, tile)),
-        per_block(std::min(tiles_per_block, tiles)), blocks(CeilDiv(tiles, per_block)), tail(axis_extent % tile) {}
-
-  // The number of tiles in block `block`.
-  Expr TilesIn(const Expr& block) const {
-    if (tiles % per_block == 0) return expr::Int(per_block);
-    return expr::Min(expr::Int(per_block), expr::Sub(expr::Int(tiles), expr::Mul(block, expr::Int(per_block))));
-  }
-
-  int64_t extent, tile, tiles, per_block, blocks;
-  int64_t tail;  // size of a smaller last tile; 0: none
-};
-
-// The extents of one copy of the register tile's body.
-struct TileShape {
-  int64_t rows, columns;
-  int64_t vectors;      // registers along the vector axis
-  int64_t last_active;  // active lanes of the last of them
-};
-
-class TiledLowering {
- public:
-  TiledLowering(TiledForm form, const TiledSchedule& schedule, const std::string& name)
-      : form_(std::move(form)), s_(schedule), builder_(name, form_.tensors),
-        rows_(form_.Extent(form_.row_axis), s_.rows, s_.row_tiles),
-        columns_(form_.Extent(form_.column_axis), s_.columns, s_.column_tiles),
-        vectors_(form_.Extent(form_.vector_axis), static_cast<int64_t>(s_.lanes) * s_.vectors, s_.vector_tiles) {
-    for (int axis : form_.reduce_axes)
-      if (axis != form_.split_axis) k_order_.push_back(axis);
-    k_order_.push_back(form_.split_axis);
-    const int64_t split = form_.Extent(form_.split_axis);
-    k_block_ = std::min(s_.k_block, split);
-    k_blocks_ = CeilDiv(split, k_block_);
-    // The vector tiling counts whole registers even when the axis is shorter.
-    vector_step_ = static_cast<int64_t>(s_.lanes) * s_.vectors;
-  }
-
-  StatusOr<LoopProgram> Run() {
-    if (form_.pad_copy) AddPadPhase();
-    packed_right_ = form_.right && s_.pack_right;
-    if (packed_right_) AddPackPhase();
-    AddMainPhase();
-    return std::move(builder_.program());
-  }
-
- private:
-  void AddPadPhase();
-  void AddPackPhase();
-  void AddMainPhase();
-  StmtList PackVectors(const std::vector<Expr>& axes, const Expr& tile_index, const Expr& to, int64_t active);
-  StmtList TaskBody();
-  StmtList OverTiles(bool with_vectors, const std::function<StmtList(const TileShape&)>& body);
-  StmtList ByTail(const Tiling& tiling, const Expr& tile, const std::function<StmtList(int64_t)>& body);
-  StmtList PackPanel(const TileShape& shape);
-  StmtList GuardedTile(const TileShape& shape);
-  StmtList KLoops(const TileShape& shape, bool guarded);
-  StmtList KStep(const TileShape& shape, bool guarded);
-  StmtList Initialise(const TileShape& shape);
-  StmtList Finish(const TileShape& shape);
-
-  StmtList OverPoints(const TileShape& shape, const std::function<StmtList()>& body);
-  std::vector<Expr> Point(const Expr& vector_element) const;
-  Expr LeftValue(const std::vector<Expr>& axes, bool guarded) const;
-  Expr RightValue(const std::vector<Expr>& axes, int64_t vector, const Expr& lane) const;
-  Expr Interior(const TileShape& shape) const;
-  Expr Linear(const std::vector<int>& axes, const std::vector<Expr>& at) const;
-  Expr AccumulatorIndex(const TileShape& shape, int64_t vector, const Expr& lane) const;
-  Expr Accumulator(const TileShape& shape, int64_t vector, const Expr& lane) const {
-    return expr::Load(accumulators_, DType::kF32, {AccumulatorIndex(shape, vector, lane)});
-  }
-  Expr VectorElement(int64_t vector, const Expr& lane) const {
-    return expr::Add(expr::Mul(vector_tile_, expr::Int(vector_step_)),
-                     expr::Add(expr::Int(vector * s_.lanes), lane));
-  }
-  int64_t Active(const TileShape& shape, int64_t vector) const {
-    return vector + 1 == shape.vectors ? shape.last_active : s_.lanes;
-  }
-  // A vector loop over the active lanes of register `vector`; `whole`: over all of them.
-  Stmt VectorLoop(const TileShape& shape, int64_t vector, bool whole, const std::function<StmtList(const Expr&)>& body) {
-    const Expr lane = builder_.NewVariable("lane");
-    return For(lane->id, LoopKind::kVector, expr::Int(whole ? s_.lanes : Active(shape, vector)), body(lane), s_.lanes);
-  }
-
-  TiledForm form_;
-  TiledSchedule s_;
-  ProgramBuilder builder_;
-  Tiling rows_, columns_, vectors_;
-  std::vector<int> k_order_;  // reduced axes, the split one innermost
-  int64_t k_block_ = 1, k_blocks_ = 1, vector_step_ = 1;
-  bool packed_right_ = false;
-  int packed_ = -1, panel_ = -1, accumulators_ = -1, right_registers_ = -1, left_register_ = -1;
-  std::vector<Expr> axes_;  // the current value of every axis but rows, columns and vectors
-  Expr row_block_, column_block_, vector_block_;
-  Expr row_tile_, column_tile_, vector_tile_;  // absolute tile numbers
-  Expr local_row_tile_, local_column_tile_;    // within the task's block
-  Expr row_, column_;                          // within the register tile
-  Expr k_block_index_, k_local_;               // block number, position of the split axis within it
-};
-
-void TiledLowering::AddPadPhase() {
-  const FlatStage& copy = *form_.pad_copy;
-  builder_.Place(copy.output, BufferScope::kWorkspace, NumElements(form_.tensors[copy.output].shape));
-  ElementwiseSchedule schedule;
-  const std::optional<Affine> out = AsAffine(copy.output_index, copy.num_axes());
-  for (int a = 0; a < copy.num_spatial; ++a)
-    if (out && out->coefficients[a] == 1) schedule.vector_axis = a;
-  schedule.lanes = s_.lanes;
-  schedule.vectors = 4;
-  schedule.points_per_task = 64;
-  builder_.program().phases.push_back(ElementwisePhase(builder_, copy, schedule, "pad"));
-}
 
 Expr TiledLowering::Linear(const std::vector<int>& axes, const std::vector<Expr>& at) const {
   Expr index = expr::Int(0);
   for (int axis : axes) index = expr::Add(expr::Mul(index, expr::Int(form_.Extent(axis))), at[axis]);
   return index;
-}
-
-// packed[outer][vector tile][k][lane of the tile], zero where the vector axis has ended.
-void TiledLowering::AddPackPhase() {
-  int64_t outer = 1;
-  std::vector<int64_t> task_extents;
-  for (int axis : form_.right_outer_axes) {
-    outer *= form_.Extent(axis);
-    task_extents.push_back(form_.Extent(axis));
-  }
-  task_extents.push_back(vectors_.tiles);
-  const int64_t k_total = form_.ReductionLength();
-  packed_ = builder_.NewBuffer("packed", form_.IsConstantRight() ? BufferScope::kPacked : BufferScope::kWorkspace,
-                               outer * vectors_.tiles * k_total * vector_step_);
-  LoopPhase phase;
-  phase.name = "pack";
-  phase.prepare = form_.IsConstantRight();
-  const Expr task = builder_.NewVariable("task");
-  phase.task_var = task->id;
-  phase.num_tasks = outer * vectors_.tiles;
-  const std::vector<Expr> digits = Digits(task, task_extents);
-  std::vector<Expr> axes(form_.reduce.num_axes(), expr::Int(0));
-  for (size_t i = 0; i < form_.right_outer_axes.size(); ++i) axes[form_.right_outer_axes[i]] = digits[i];
-  std::vector<Expr> k;
-  for (int axis : k_order_) {
-    k.push_back(builder_.NewVariable(StrCat("k", axis)));
-    axes[axis] = k.back();
-  }
-  const Expr to = expr::Mul(expr::Add(expr::Mul(task, expr::Int(k_total)), Linear(k_order_, axes)), expr::Int(vector_step_));
-  const Expr tile = digits.back();
-  const int64_t rest = vectors_.extent % vector_step_;
-  StmtList body = PackVectors(axes, tile, to, vector_step_);
-  if (rest != 0) {
-    StmtList partial = PackVectors(axes, tile, to, rest);
-    if (vectors_.tiles == 1) {
-      body = std::move(partial);
-    } else {
-      StmtList choice;
-      choice.push_back(If(expr::LessThan(tile, expr::Int(vectors_.tiles - 1)), std::move(body), std::move(partial)));
-      body = std::move(choice);
-    }
-  }
-  for (size_t i = k_order_.size(); i-- > 0;) {
-    StmtList loop;
-    loop.push_back(For(k[i]->id, LoopKind::kSerial, expr::Int(form_.Extent(k_order_[i])), std::move(body)));
-    body = std::move(loop);
-  }
-  phase.body = std::move(body);
-  builder_.program().phases.push_back(std::move(phase));
-}
-
-// One k of one vector tile: `active` elements of the right operand, then zeros.
-StmtList TiledLowering::PackVectors(const std::vector<Expr>& axes, const Expr& tile, const Expr& to, int64_t active) {
-  StmtList result;
-  for (int64_t at = 0; at < vector_step_; at += s_.lanes) {
-    const int64_t copied = std::clamp<int64_t>(active - at, 0, s_.lanes);
-    const Expr lane = builder_.NewVariable("lane");
-    const Expr element = expr::Add(expr::Int(at), lane);
-    std::vector<Expr> from = axes;
-    from[form_.vector_axis] = expr::Add(expr::Mul(tile, expr::Int(vector_step_)), element);
-    StmtList copy, zero;
-    if (copied < s_.lanes) {
-      zero.push_back(Store(packed_, expr::Add(to, element), expr::Float(0)));
-      result.push_back(For(lane->id, LoopKind::kVector, expr::Int(s_.lanes), std::move(zero), s_.lanes));
-    }
-    if (copied == 0) continue;
-    copy.push_back(Store(packed_, expr::Add(to, element), builder_.Bind(form_.right, from)));
-    result.push_back(For(lane->id, LoopKind::kVector, expr::Int(copied), std::move(copy), s_.lanes));
-  }
-  return result;
 }
 
 void TiledLowering::AddMainPhase() {
@@ -244,7 +53,8 @@ void TiledLowering::AddMainPhase() {
     int64_t k_panel = k_block_;
     for (int axis : k_order_)
       if (axis != form_.split_axis) k_panel *= form_.Extent(axis);
-    panel_ = builder_.NewBuffer("panel", BufferScope::kScratch, rows_.per_block * columns_.per_block * k_panel * points);
+    panel_ =
+        builder_.NewBuffer("panel", BufferScope::kScratch, rows_.per_block * columns_.per_block * k_panel * points);
   }
   phase.body = TaskBody();
   builder_.program().phases.push_back(std::move(phase));
@@ -343,7 +153,8 @@ Expr TiledLowering::LeftValue(const std::vector<Expr>& axes, bool guarded) const
 
 Expr TiledLowering::RightValue(const std::vector<Expr>& axes, int64_t vector, const Expr& lane) const {
   if (!packed_right_) return builder_.Bind(form_.right, axes);
-  const Expr tile = expr::Add(expr::Mul(Linear(form_.right_outer_axes, axes_), expr::Int(vectors_.tiles)), vector_tile_);
+  const Expr tile =
+      expr::Add(expr::Mul(Linear(form_.right_outer_axes, axes_), expr::Int(vectors_.tiles)), vector_tile_);
   const Expr k = expr::Add(expr::Mul(tile, expr::Int(form_.ReductionLength())), Linear(k_order_, axes));
   return expr::Load(packed_, DType::kF32,
                     {expr::Add(expr::Mul(k, expr::Int(vector_step_)), expr::Add(expr::Int(vector * s_.lanes), lane))});
@@ -423,10 +234,10 @@ StmtList TiledLowering::Initialise(const TileShape& shape) {
 
 StmtList TiledLowering::KLoops(const TileShape& shape, bool guarded) {
   const bool unroll_all = s_.k_unroll >= form_.ReductionLength();
-  const Expr split_count = k_blocks_ == 1 || form_.Extent(form_.split_axis) % k_block_ == 0
-                               ? expr::Int(k_block_)
-                               : expr::Min(expr::Int(k_block_),
-                                           expr::Sub(expr::Int(form_.Extent(form_.split_axis)),
+  const Expr split_count =
+      k_blocks_ == 1 || form_.Extent(form_.split_axis) % k_block_ == 0
+          ? expr::Int(k_block_)
+          : expr::Min(expr::Int(k_block_), expr::Sub(expr::Int(form_.Extent(form_.split_axis)),
                                                      expr::Mul(k_block_index_, expr::Int(k_block_))));
   const int64_t unroll = std::min(s_.k_unroll, k_block_);
   auto split_position = [&](const Expr& local) {
@@ -481,7 +292,8 @@ StmtList TiledLowering::KStep(const TileShape& shape, bool guarded) {
         Expr at = tile;
         for (int axis : k_order_) {
           const bool split = axis == form_.split_axis;
-          at = expr::Add(expr::Mul(at, expr::Int(split ? k_block_ : form_.Extent(axis))), split ? k_local_ : axes_[axis]);
+          at = expr::Add(expr::Mul(at, expr::Int(split ? k_block_ : form_.Extent(axis))),
+                         split ? k_local_ : axes_[axis]);
         }
         const Expr in_tile = expr::Add(expr::Mul(row_, expr::Int(s_.columns)), column_);
         left = expr::Load(panel_, DType::kF32, {expr::Add(expr::Mul(at, expr::Int(s_.rows * s_.columns)), in_tile)});
@@ -491,54 +303,23 @@ StmtList TiledLowering::KStep(const TileShape& shape, bool guarded) {
       updates.push_back(Store(left_register_, expr::Int(0), left));
     }
     for (int64_t v = 0; v < shape.vectors; ++v) {
-      updates.push_back(VectorLoop(shape, v, /*whole=*/broadcast && (packed_right_ || form_.right), [&](const Expr& lane) {
-        Expr value = broadcast ? expr::Load(left_register_, DType::kF32, {expr::Int(0)})
-                               : LeftValue(Point(VectorElement(v, lane)), guarded);
-        if (form_.right)
-          value = expr::Mul(value, expr::Load(right_registers_, DType::kF32, {expr::Add(expr::Int(v * s_.lanes), lane)}));
-        StmtList store;
-        store.push_back(Store(accumulators_, AccumulatorIndex(shape, v, lane),
-                              Combine(form_.reduce.reduction, Accumulator(shape, v, lane), value)));
-        return store;
-      }));
+      updates.push_back(
+          VectorLoop(shape, v, /*whole=*/broadcast && (packed_right_ || form_.right), [&](const Expr& lane) {
+            Expr value = broadcast ? expr::Load(left_register_, DType::kF32, {expr::Int(0)})
+                                   : LeftValue(Point(VectorElement(v, lane)), guarded);
+            if (form_.right)
+              value = expr::Mul(value,
+                                expr::Load(right_registers_, DType::kF32, {expr::Add(expr::Int(v * s_.lanes), lane)}));
+            StmtList store;
+            store.push_back(Store(accumulators_, AccumulatorIndex(shape, v, lane),
+                                  Combine(form_.reduce.reduction, Accumulator(shape, v, lane), value)));
+            return store;
+          }));
     }
     return updates;
   };
   for (Stmt& stmt : OverPoints(shape, point)) result.push_back(std::move(stmt));
   return result;
-}
-
-// panel[row tile][column tile][k of this block][point of the tile]
-StmtList TiledLowering::PackPanel(const TileShape& shape) {
-  std::vector<Expr> k;
-  for (int axis : k_order_) {
-    k.push_back(builder_.NewVariable(StrCat("k", axis)));
-    axes_[axis] = k.back();
-  }
-  k_local_ = k.back();
-  axes_[form_.split_axis] = expr::Add(expr::Mul(k_block_index_, expr::Int(k_block_)), k_local_);
-  Expr at = expr::Add(expr::Mul(local_row_tile_, expr::Int(columns_.per_block)), local_column_tile_);
-  for (size_t i = 0; i < k_order_.size(); ++i) {
-    const int64_t extent = k_order_[i] == form_.split_axis ? k_block_ : form_.Extent(k_order_[i]);
-    at = expr::Add(expr::Mul(at, expr::Int(extent)), k[i]);
-  }
-  StmtList body = OverPoints(shape, [&] {
-    const Expr in_tile = expr::Add(expr::Mul(row_, expr::Int(s_.columns)), column_);
-    StmtList store;
-    store.push_back(Store(panel_, expr::Add(expr::Mul(at, expr::Int(s_.rows * s_.columns)), in_tile),
-                          LeftValue(Point(expr::Int(0)), /*guarded=*/true)));
-    return store;
-  });
-  for (size_t i = k_order_.size(); i-- > 0;) {
-    Expr extent = expr::Int(form_.Extent(k_order_[i]));
-    if (k_order_[i] == form_.split_axis && k_blocks_ > 1)
-      extent = expr::Min(expr::Int(k_block_),
-                         expr::Sub(extent, expr::Mul(k_block_index_, expr::Int(k_block_))));
-    StmtList loop;
-    loop.push_back(For(k[i]->id, LoopKind::kSerial, extent, std::move(body)));
-    body = std::move(loop);
-  }
-  return body;
 }
 
 StmtList TiledLowering::Finish(const TileShape& shape) {
@@ -571,8 +352,6 @@ StmtList TiledLowering::Finish(const TileShape& shape) {
   result.push_back(If(expr::LessThan(k_block_index_, expr::Int(k_blocks_ - 1)), store_tile(false), std::move(last)));
   return result;
 }
-
-}  // namespace
 
 StatusOr<LoopProgram> LowerTiled(const Workload& workload, const TiledSchedule& schedule) {
   std::optional<TiledForm> form = AnalyseTiled(workload, schedule.left == Left::kPadded);

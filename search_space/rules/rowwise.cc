@@ -66,7 +66,9 @@ class RowwiseSketch : public Sketch {
       access.element_bytes = SizeInBytes(tensors_[t].dtype);
       access.num_elements = NumElements(tensors_[t].shape);
       const bool whole = access.num_elements >= rows * columns;
-      access.coefficients = {whole ? columns : access.num_elements == rows ? 1 : 0,
+      access.coefficients = {whole                         ? columns
+                             : access.num_elements == rows ? 1
+                                                           : 0,
                              access.num_elements == rows && !whole ? 0 : 1};
       nest.accesses.push_back(std::move(access));
     }
@@ -76,7 +78,8 @@ class RowwiseSketch : public Sketch {
   Candidate Default() const override {
     Candidate candidate;
     candidate.num_knobs = 3;
-    candidate.rows[kAccumulators] = static_cast<uint16_t>(std::min<size_t>(1, knobs_[kAccumulators].options.size() - 1));
+    candidate.rows[kAccumulators] =
+        static_cast<uint16_t>(std::min<size_t>(1, knobs_[kAccumulators].options.size() - 1));
     candidate.rows[kRowsPerTask] = static_cast<uint16_t>(std::min<size_t>(3, knobs_[kRowsPerTask].options.size() - 1));
     return candidate;
   }
@@ -94,7 +97,8 @@ void AddRowwiseSketches(const Workload& workload, const Target& target, SketchLi
   // Elementwise stages and products of two operands have better rules; this one is also the last resort.
   const bool reduces = std::any_of(workload.stages.begin(), workload.stages.end(),
                                    [](const Stage& stage) { return stage.reduction != Reduction::kNone; });
-  const bool scalar = workload.stages.size() == 1 && NumElements(workload.tensors[workload.stages[0].output].shape) == 1;
+  const bool scalar =
+      workload.stages.size() == 1 && NumElements(workload.tensors[workload.stages[0].output].shape) == 1;
   if (workload.stages.size() == 1 && !reduces && !scalar) return;
   const std::optional<TiledForm> tiled = AnalyseTiled(workload, /*pad=*/false);
   if (tiled && tiled->right) return;

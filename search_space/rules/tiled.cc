@@ -15,14 +15,28 @@ using Left = TiledSchedule::Left;
 // Multiply-adds in one copy of the unrolled body.
 constexpr int64_t kMaxUnrolledBody = 288;
 
-enum KnobIndex { kRegister, kRowTiles, kColumnTiles, kVectorTiles, kBlockK, kUnrollK, kTileOrder, kTaskOrder, kPackRight };
+enum KnobIndex {
+  kRegister,
+  kRowTiles,
+  kColumnTiles,
+  kVectorTiles,
+  kBlockK,
+  kUnrollK,
+  kTileOrder,
+  kTaskOrder,
+  kPackRight
+};
 
 std::string SketchName(Left left) {
   switch (left) {
-    case Left::kDirect: return "tiled/direct";
-    case Left::kGuarded: return "tiled/guarded";
-    case Left::kPadded: return "tiled/padded";
-    case Left::kPanel: return "tiled/panel";
+    case Left::kDirect:
+      return "tiled/direct";
+    case Left::kGuarded:
+      return "tiled/guarded";
+    case Left::kPadded:
+      return "tiled/padded";
+    case Left::kPanel:
+      return "tiled/panel";
   }
   return "";
 }
@@ -30,7 +44,10 @@ std::string SketchName(Left left) {
 class TiledSketch : public Sketch {
  public:
   TiledSketch(TiledForm form, const Target& target, double flops, Left left)
-      : form_(std::move(form)), target_(target), flops_(flops), left_(left),
+      : form_(std::move(form)),
+        target_(target),
+        flops_(flops),
+        left_(left),
         lanes_(LanesFor(target, form_.Extent(form_.vector_axis))) {
     name_ = SketchName(left);
     BuildKnobs();
@@ -71,7 +88,8 @@ std::vector<std::vector<int64_t>> TiledSketch::RegisterTiles() const {
       for (int64_t vectors : {1, 2, 3, 4, 6, 8, 12}) {
         if (vectors > max_vectors) break;
         const int64_t shared = form_.right ? vectors : 0;
-        if (rows * columns * vectors + shared + 1 <= target_.vector_registers) tiles.push_back({rows, columns, vectors});
+        if (rows * columns * vectors + shared + 1 <= target_.vector_registers)
+          tiles.push_back({rows, columns, vectors});
       }
     }
   }
@@ -131,12 +149,14 @@ void TiledSketch::AddLoops(const TiledSchedule& s, LoopNest* nest) const {
   };
   const int64_t n_step = static_cast<int64_t>(s.lanes) * s.vectors;
   auto add_vector_blocks = [&] {
-    add(form_.vector_axis, CeilDiv(VectorExtent(), n_step * s.vector_tiles), n_step * s.vector_tiles, LoopKind::kParallel);
+    add(form_.vector_axis, CeilDiv(VectorExtent(), n_step * s.vector_tiles), n_step * s.vector_tiles,
+        LoopKind::kParallel);
   };
   if (s.vector_major_tasks) add_vector_blocks();
   for (int axis : form_.outer_axes) add(axis, form_.Extent(axis), 1, LoopKind::kParallel);
   add(form_.row_axis, CeilDiv(Rows(), s.rows * s.row_tiles), s.rows * s.row_tiles, LoopKind::kParallel);
-  add(form_.column_axis, CeilDiv(Columns(), s.columns * s.column_tiles), s.columns * s.column_tiles, LoopKind::kParallel);
+  add(form_.column_axis, CeilDiv(Columns(), s.columns * s.column_tiles), s.columns * s.column_tiles,
+      LoopKind::kParallel);
   if (!s.vector_major_tasks) add_vector_blocks();
   nest->num_task_loops = static_cast<int>(nest->loops.size());
 
@@ -174,8 +194,7 @@ void TiledSketch::AddAccess(const Expr& load, bool packed, LoopNest* nest) const
 
 void TiledSketch::AddAccesses(const TiledSchedule& s, LoopNest* nest) const {
   expr::Visit(form_.left, [&](const ExprNode& node) {
-    if (node.op == ExprOp::kLoad)
-      AddAccess(expr::Load(node.id, node.dtype, node.args), s.left == Left::kPanel, nest);
+    if (node.op == ExprOp::kLoad) AddAccess(expr::Load(node.id, node.dtype, node.args), s.left == Left::kPanel, nest);
   });
   if (form_.right) AddAccess(form_.right, s.pack_right, nest);
   NestAccess store;
@@ -204,8 +223,7 @@ LoopNest TiledSketch::Resolve(const Candidate& candidate) const {
   nest.body_instructions = s.k_unroll * (s.rows * s.columns * (s.vectors + 1) + s.vectors);
   AddLoops(s, &nest);
   AddAccesses(s, &nest);
-  if (form_.pad_copy)
-    nest.copies.push_back({form_.pad_copy->output, form_.pad_copy->SpatialSize(), 1, true});
+  if (form_.pad_copy) nest.copies.push_back({form_.pad_copy->output, form_.pad_copy->SpatialSize(), 1, true});
   if (s.left == Left::kPanel) {
     const int64_t vector_blocks = CeilDiv(VectorExtent(), static_cast<int64_t>(s.lanes) * s.vectors * s.vector_tiles);
     int64_t points = Rows() * Columns() * form_.ReductionLength();
@@ -227,8 +245,8 @@ double TiledSketch::TileScore(const std::vector<int64_t>& tile) const {
   const double loads = (form_.left_along_vector ? fma : points) + (form_.right ? vectors : 0);
   const double latency = std::min(1.0, fma / (4.0 * target_.fma_per_cycle));
   const double issue = std::min(1.0, fma / (loads * target_.fma_per_cycle / 2.0 + 0.15 * fma));
-  return useful(Rows(), tile[0]) * useful(Columns(), tile[1]) *
-         useful(CeilDiv(VectorExtent(), lanes_), tile[2]) * latency * issue * fma / (fma + 0.1 * loads);
+  return useful(Rows(), tile[0]) * useful(Columns(), tile[1]) * useful(CeilDiv(VectorExtent(), lanes_), tile[2]) *
+         latency * issue * fma / (fma + 0.1 * loads);
 }
 
 Candidate TiledSketch::Default() const {

@@ -20,7 +20,8 @@ TEST(Target, UnknownNameListsWhatThereIs) {
 }
 
 TEST(Target, BadKeysAndValuesAreNamed) {
-  for (const char* text : {"rpi4,colour=red", "rpi4,cores=many", "rpi4,vector_bytes=17", "cores=", "arch=vax", "rpi4,cores"}) {
+  for (const char* text :
+       {"rpi4,colour=red", "rpi4,cores=many", "rpi4,vector_bytes=17", "cores=", "arch=vax", "rpi4,cores"}) {
     const Status status = ParseTarget(text).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << text << ": " << status;
   }

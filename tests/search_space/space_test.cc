@@ -62,7 +62,8 @@ TEST(SearchSpace, StaleDecisionsSayWhichKnob) {
 }
 
 TEST(SearchSpace, MalformedDecisionsAreErrors) {
-  for (const char* text : {"", "[]", "{}", "{\"sketch\":3}", "{\"sketch\":\"a\",\"k\":\"x\"}", "{\"sketch\":\"a\",\"k\":[1.5]}"})
+  for (const char* text :
+       {"", "[]", "{}", "{\"sketch\":3}", "{\"sketch\":\"a\",\"k\":\"x\"}", "{\"sketch\":\"a\",\"k\":[1.5]}"})
     EXPECT_FALSE(DecisionsFromJson(text).ok()) << text;
 }
 

@@ -49,7 +49,9 @@ TEST(Codegen, LinksForAnotherArchitectureWithoutItsToolchain) {
   const StatusOr<std::string> library = LinkSharedObject({*object}, target, {}, {"libc.so.6"});
   ASSERT_TRUE(library.ok()) << library.status();
   ASSERT_GT(library->size(), 64u);
-  EXPECT_EQ(library->substr(0, 4), "\x7f" "ELF");
+  EXPECT_EQ(library->substr(0, 4),
+            "\x7f"
+            "ELF");
   EXPECT_EQ(static_cast<unsigned char>((*library)[18]), 183) << "e_machine is not AArch64";
   EXPECT_NE(library->find("libc.so.6"), std::string::npos);
 }
@@ -70,8 +72,7 @@ TEST(Codegen, GpuLoopOnACpuIsAnErrorNotACrash) {
   const int buffer = program.NewBuffer(out);
   const int i = program.NewVariable("i");
   LoopPhase phase;
-  phase.body.push_back(
-      For(i, LoopKind::kGpuThread, expr::Int(4), {Store(buffer, expr::Index(i), expr::Float(1))}));
+  phase.body.push_back(For(i, LoopKind::kGpuThread, expr::Int(4), {Store(buffer, expr::Index(i), expr::Float(1))}));
   program.phases.push_back(std::move(phase));
   const StatusOr<std::string> object = GenerateObject(program, *ParseTarget("x86-64-v3"));
   EXPECT_EQ(object.status().code(), absl::StatusCode::kInvalidArgument);

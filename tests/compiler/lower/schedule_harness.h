@@ -1,4 +1,5 @@
-// Runs one workload three ways: the reference interpreter, a LoopProgram's interpreter, and machine code in this process.
+// Runs one workload three ways: the reference interpreter, a LoopProgram's interpreter, and machine code in this
+// process.
 #pragma once
 
 #include <string>

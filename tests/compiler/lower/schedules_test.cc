@@ -1,4 +1,5 @@
-// Schedules of small shapes against the reference interpreter: odd sizes, tails, every sketch; random candidates by seed.
+// Schedules of small shapes against the reference interpreter: odd sizes, tails, every sketch; random candidates by
+// seed.
 #include <gtest/gtest.h>
 
 #include "base/rng.h"

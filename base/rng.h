@@ -29,7 +29,8 @@ class Rng {
 
 // Element `counter` of the stream `seed`, uniform in [-1, 1). The same on every device.
 constexpr float CounterUniform(uint64_t seed, uint64_t counter) {
-  return static_cast<float>(static_cast<int64_t>(MixBits(seed ^ MixBits(counter)) >> 40) - (int64_t{1} << 23)) * 0x1.0p-23f;
+  return static_cast<float>(static_cast<int64_t>(MixBits(seed ^ MixBits(counter)) >> 40) - (int64_t{1} << 23)) *
+         0x1.0p-23f;
 }
 
 }  // namespace tilth

@@ -48,9 +48,9 @@ StatusOr<SubprocessOutput> RunSubprocess(SubprocessOptions options, std::string_
   TILTH_ASSIGN_OR_RETURN(std::unique_ptr<Subprocess> child, Subprocess::Start(options));
   SubprocessOutput output;
   std::vector<Sink> sinks;
-  for (Sink sink : {Sink{child->stdout_fd().get(), &output.stdout_text},
-                    Sink{child->stderr_fd().get(), &output.stderr_text},
-                    Sink{child->result_fd().get(), &output.result_bytes}}) {
+  for (Sink sink :
+       {Sink{child->stdout_fd().get(), &output.stdout_text}, Sink{child->stderr_fd().get(), &output.stderr_text},
+        Sink{child->result_fd().get(), &output.result_bytes}}) {
     if (sink.fd >= 0) sinks.push_back(sink);
   }
   // A child that dies early must not take us with it.

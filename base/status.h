@@ -34,19 +34,18 @@ inline Status Annotate(const Status& status, std::string_view context) {
 #define TILTH_CONCAT(a, b) TILTH_CONCAT_INNER(a, b)
 
 // TILTH_RETURN_IF_ERROR(expr) or TILTH_RETURN_IF_ERROR(expr, context text…): returns the failed status, annotated.
-#define TILTH_RETURN_IF_ERROR(expr, ...)                                                               \
-  do {                                                                                                 \
-    if (::tilth::Status tilth_status = (expr); !tilth_status.ok())                                     \
-      return ::tilth::internal::MaybeAnnotate(tilth_status __VA_OPT__(, ::tilth::StrCat(__VA_ARGS__)));\
+#define TILTH_RETURN_IF_ERROR(expr, ...)                                                                \
+  do {                                                                                                  \
+    if (::tilth::Status tilth_status = (expr); !tilth_status.ok())                                      \
+      return ::tilth::internal::MaybeAnnotate(tilth_status __VA_OPT__(, ::tilth::StrCat(__VA_ARGS__))); \
   } while (false)
 
 // TILTH_ASSIGN_OR_RETURN(auto x, expr) or with context text after it.
-#define TILTH_ASSIGN_OR_RETURN(lhs, expr, ...)                                                         \
+#define TILTH_ASSIGN_OR_RETURN(lhs, expr, ...) \
   TILTH_ASSIGN_OR_RETURN_INNER(TILTH_CONCAT(tilth_or_, __LINE__), lhs, expr __VA_OPT__(, ) __VA_ARGS__)
-#define TILTH_ASSIGN_OR_RETURN_INNER(tmp, lhs, expr, ...)                                              \
-  auto tmp = (expr);                                                                                   \
-  if (!tmp.ok())                                                                                       \
-    return ::tilth::internal::MaybeAnnotate(tmp.status() __VA_OPT__(, ::tilth::StrCat(__VA_ARGS__)));  \
+#define TILTH_ASSIGN_OR_RETURN_INNER(tmp, lhs, expr, ...)                                                          \
+  auto tmp = (expr);                                                                                               \
+  if (!tmp.ok()) return ::tilth::internal::MaybeAnnotate(tmp.status() __VA_OPT__(, ::tilth::StrCat(__VA_ARGS__))); \
   lhs = std::move(tmp).value()
 
 namespace tilth::internal {

@@ -39,8 +39,8 @@ struct SubprocessOptions {
 
 struct ExitStatus {
   bool signalled = false;
-  int code = 0;                 // exit code, or signal number if `signalled`
-  bool deadline_passed = false; // we killed it because it ran too long
+  int code = 0;                  // exit code, or signal number if `signalled`
+  bool deadline_passed = false;  // we killed it because it ran too long
   int64_t max_rss_bytes = 0;
 
   bool Success() const { return !signalled && code == 0; }

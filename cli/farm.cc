@@ -69,7 +69,8 @@ Status Serve(const Arguments& arguments) {
 }
 
 Status ShowDevices(const Arguments& arguments) {
-  TILTH_ASSIGN_OR_RETURN(const std::vector<DeviceStatus> devices, ListDevices(arguments.address, arguments.device_class));
+  TILTH_ASSIGN_OR_RETURN(const std::vector<DeviceStatus> devices,
+                         ListDevices(arguments.address, arguments.device_class));
   if (arguments.json) {
     Json list = Json::array();
     for (const DeviceStatus& status : devices) {
@@ -94,9 +95,16 @@ Status ShowDevices(const Arguments& arguments) {
     std::cout << Json{{"devices", list}}.dump(2) << "\n";
     return absl::OkStatus();
   }
-  Table table({{"class"}, {"host", Column::kFlexible}, {"state"}, {"cpu", Column::kFlexible},
-               {"peak GFLOP/s", Column::kNumber}, {"trials", Column::kNumber}, {"failed", Column::kNumber},
-               {"busy", Column::kNumber}, {"speed", Column::kNumber}, {"agent"}});
+  Table table({{"class"},
+               {"host", Column::kFlexible},
+               {"state"},
+               {"cpu", Column::kFlexible},
+               {"peak GFLOP/s", Column::kNumber},
+               {"trials", Column::kNumber},
+               {"failed", Column::kNumber},
+               {"busy", Column::kNumber},
+               {"speed", Column::kNumber},
+               {"agent"}});
   for (const DeviceStatus& status : devices) {
     const bool known = status.attached_seconds > 0;
     table.AddRow({status.device.device_class, status.device.host_name, status.state, status.device.cpu_model,
@@ -127,8 +135,13 @@ Status ShowJobs(const Arguments& arguments) {
     std::cout << Json{{"jobs", list}}.dump(2) << "\n";
     return absl::OkStatus();
   }
-  Table table({{"session"}, {"name", Column::kFlexible}, {"class"}, {"queued", Column::kNumber},
-               {"running", Column::kNumber}, {"undelivered", Column::kNumber}, {"delivered", Column::kNumber},
+  Table table({{"session"},
+               {"name", Column::kFlexible},
+               {"class"},
+               {"queued", Column::kNumber},
+               {"running", Column::kNumber},
+               {"undelivered", Column::kNumber},
+               {"delivered", Column::kNumber},
                {"last seen", Column::kNumber}});
   for (const JobStatus& job : jobs) {
     table.AddRow({job.session_id.substr(0, 8), job.name, job.device_class, FormatCount(job.queued),
@@ -141,7 +154,8 @@ Status ShowJobs(const Arguments& arguments) {
 
 Status Drain(const Arguments& arguments) {
   TILTH_RETURN_IF_ERROR(DrainDevice(arguments.address, arguments.device, arguments.resume));
-  std::cout << arguments.device << (arguments.resume ? ": gets trials again\n" : ": finishes what it has and gets no more\n");
+  std::cout << arguments.device
+            << (arguments.resume ? ": gets trials again\n" : ": finishes what it has and gets no more\n");
   return absl::OkStatus();
 }
 
@@ -173,8 +187,11 @@ void AddFarmCommand(CLI::App& app, int* exit_code) {
 
   CLI::App* serve = AddAction(farm, "serve", "Runs a tracker until Ctrl-C; it goes on where a former one was left",
                               "--listen 127.0.0.1:9190 --state /var/lib/tilth", arguments, exit_code, Serve);
-  serve->add_option("--listen", a.listen, "HOST:PORT; port 0: any free one. There is no encryption yet: keep to loopback "
-                                          "or a trusted network")->capture_default_str();
+  serve
+      ->add_option("--listen", a.listen,
+                   "HOST:PORT; port 0: any free one. There is no encryption yet: keep to loopback "
+                   "or a trusted network")
+      ->capture_default_str();
   serve->add_option("--state", a.state_directory, "Directory of the durable queue")->capture_default_str();
   serve->add_option("--port-file", a.port_file, "Write the port here once it listens");
   serve->add_option("--token", a.tracker.enrolment_token, "Agents must show it");

@@ -38,7 +38,7 @@ class StreamPort : public AgentPort {
 
  private:
   std::mutex mutex_;
-  Reactor* reactor_;  // null once finished
+  Reactor* reactor_;                         // null once finished
   std::deque<proto::TrackerMessage> queue_;  // front: being written
 };
 
@@ -77,11 +77,20 @@ class AgentStream : public Reactor {
 
   Status Handle() {
     switch (incoming_.kind_case()) {
-      case proto::AgentMessage::kHeartbeat: tracker_.OnHeartbeat(agent_id_, incoming_.heartbeat()); break;
-      case proto::AgentMessage::kStarted: tracker_.OnStarted(agent_id_, incoming_.started().lease()); break;
-      case proto::AgentMessage::kFinished: tracker_.OnFinished(agent_id_, incoming_.finished()); break;
-      case proto::AgentMessage::kReturned: tracker_.OnReturned(agent_id_, incoming_.returned()); break;
-      default: return absl::InvalidArgumentError("an unexpected message");
+      case proto::AgentMessage::kHeartbeat:
+        tracker_.OnHeartbeat(agent_id_, incoming_.heartbeat());
+        break;
+      case proto::AgentMessage::kStarted:
+        tracker_.OnStarted(agent_id_, incoming_.started().lease());
+        break;
+      case proto::AgentMessage::kFinished:
+        tracker_.OnFinished(agent_id_, incoming_.finished());
+        break;
+      case proto::AgentMessage::kReturned:
+        tracker_.OnReturned(agent_id_, incoming_.returned());
+        break;
+      default:
+        return absl::InvalidArgumentError("an unexpected message");
     }
     return absl::OkStatus();
   }

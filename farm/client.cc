@@ -14,10 +14,10 @@
 #include "base/hash.h"
 #include "base/logging.h"
 #include "base/unique_id.h"
-#include "proto/grpc_status.h"
 #include "proto/convert.h"
 #include "proto/dial.h"
 #include "proto/farm.grpc.pb.h"
+#include "proto/grpc_status.h"
 
 namespace tilth {
 namespace {
@@ -46,8 +46,8 @@ class FarmClient::Impl {
   Status Connect() {
     const Status opened = Retry(options_.connect_timeout_ms, [this] { return OpenSession(); });
     if (!Passing(opened)) return opened;
-    return absl::UnavailableError(StrCat("no tracker answers at ", options_.address, " (",
-                                         ToStd(opened.message()), "); start one with `tilth farm serve`"));
+    return absl::UnavailableError(StrCat("no tracker answers at ", options_.address, " (", ToStd(opened.message()),
+                                         "); start one with `tilth farm serve`"));
   }
 
   void Close() {
@@ -182,9 +182,8 @@ class FarmClient::Impl {
       return restore ? AsPassing(called) : called;
     });
     if (!Passing(status)) return status;
-    return absl::UnavailableError(
-        StrCat("the tracker at ", options_.address, " has been away for ", options_.reconnect_timeout_ms / 1000,
-               " s (", ToStd(status.message()), ")"));
+    return absl::UnavailableError(StrCat("the tracker at ", options_.address, " has been away for ",
+                                         options_.reconnect_timeout_ms / 1000, " s (", ToStd(status.message()), ")"));
   }
 
   static Status AsPassing(const Status& status) {
@@ -307,10 +306,9 @@ StatusOr<Device> FarmClient::WaitDevice(int64_t timeout_ms) {
   for (const DeviceStatus& status : all) {
     if (status.state != "offline") classes.insert(status.device.device_class);
   }
-  return absl::UnavailableError(StrCat("no device of class '", impl_->options().device_class, "' is attached to ",
-                                       impl_->options().address, " (attached classes: ",
-                                       classes.empty() ? "none" : absl::StrJoin(classes, ", "),
-                                       "); start tilth-agent on one"));
+  return absl::UnavailableError(StrCat(
+      "no device of class '", impl_->options().device_class, "' is attached to ", impl_->options().address,
+      " (attached classes: ", classes.empty() ? "none" : absl::StrJoin(classes, ", "), "); start tilth-agent on one"));
 }
 
 }  // namespace tilth

@@ -19,10 +19,10 @@
 namespace tilth {
 
 struct FarmClientOptions {
-  std::string address;        // "HOST:PORT"
-  std::string device_class;   // where trials run
-  std::string session_name;   // for people: "tune resnet50.onnx"
-  std::string session_id;     // empty: a fresh one. Give an old one to collect what a killed process had submitted
+  std::string address;       // "HOST:PORT"
+  std::string device_class;  // where trials run
+  std::string session_name;  // for people: "tune resnet50.onnx"
+  std::string session_id;    // empty: a fresh one. Give an old one to collect what a killed process had submitted
   int64_t connect_timeout_ms = 10'000;
   int64_t reconnect_timeout_ms = 60'000;
 };

@@ -122,7 +122,7 @@ class EmbeddedFarm::Impl {
   Status StartTracker() {
     const std::string port_file = StrCat(state_directory_, "/port");
     TILTH_RETURN_IF_ERROR(RemoveFile(port_file));
-    const std::vector<std::string> command = {StrCat(programs_, "/tilth"), "farm", "serve", "--state",
+    const std::vector<std::string> command = {StrCat(programs_, "/tilth"),          "farm",        "serve",  "--state",
                                               StrCat(state_directory_, "/tracker"), "--port-file", port_file};
     std::vector<std::string> argv = command;
     argv.insert(argv.end(), {"--listen", "127.0.0.1:0"});
@@ -148,8 +148,9 @@ class EmbeddedFarm::Impl {
   }
 
   Status StartAgent(const EmbeddedFarmOptions& options) {
-    std::vector<std::string> argv = {StrCat(programs_, "/tilth-agent"), "--tracker",  address_, "--device-class",
-                                     device_class_, "--work-dir", StrCat(state_directory_, "/agent")};
+    std::vector<std::string> argv = {
+        StrCat(programs_, "/tilth-agent"), "--tracker", address_, "--device-class", device_class_, "--work-dir",
+        StrCat(state_directory_, "/agent")};
     if (options.measure_core >= 0) argv.insert(argv.end(), {"--core", StrCat(options.measure_core)});
     argv.insert(argv.end(), options.agent_arguments.begin(), options.agent_arguments.end());
     agent_.emplace("agent", SubprocessOptions{.argv = argv, .stdout_to = ChildStream::kDiscard});

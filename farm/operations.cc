@@ -14,10 +14,14 @@ namespace {
 
 std::string StateName(proto::DeviceState state) {
   switch (state) {
-    case proto::DEVICE_IDLE: return "idle";
-    case proto::DEVICE_BUSY: return "busy";
-    case proto::DEVICE_DRAINING: return "draining";
-    default: return "offline";
+    case proto::DEVICE_IDLE:
+      return "idle";
+    case proto::DEVICE_BUSY:
+      return "busy";
+    case proto::DEVICE_DRAINING:
+      return "draining";
+    default:
+      return "offline";
   }
 }
 
@@ -34,8 +38,8 @@ class Call {
     if (status.error_code() != grpc::DEADLINE_EXCEEDED && status.error_code() != grpc::UNAVAILABLE) {
       return FromGrpc(status);
     }
-    return absl::UnavailableError(
-        StrCat("no tracker answers at ", address_, " (", status.error_message(), "); start one with `tilth farm serve`"));
+    return absl::UnavailableError(StrCat("no tracker answers at ", address_, " (", status.error_message(),
+                                         "); start one with `tilth farm serve`"));
   }
 
  private:

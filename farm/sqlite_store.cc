@@ -97,11 +97,10 @@ class SqliteStore : public Store {
   }
 
   Status PutLease(const std::string& session_id, const std::string& trial_id, const StoredLease& lease) override {
-    return RunOnTrial(trial_id,
-                      Run("UPDATE trial SET token = ?3, agent = ?4, attempts = ?5, lost_runs = ?6"
-                          " WHERE session = ?1 AND id = ?2",
-                          session_id, trial_id, static_cast<int64_t>(lease.token), lease.agent_id, lease.attempts,
-                          lease.lost_runs));
+    return RunOnTrial(trial_id, Run("UPDATE trial SET token = ?3, agent = ?4, attempts = ?5, lost_runs = ?6"
+                                    " WHERE session = ?1 AND id = ?2",
+                                    session_id, trial_id, static_cast<int64_t>(lease.token), lease.agent_id,
+                                    lease.attempts, lease.lost_runs));
   }
 
   Status PutResult(const std::string& session_id, const std::string& trial_id, std::string_view result) override {

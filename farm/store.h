@@ -2,8 +2,8 @@
 // SIGKILL goes through here before anybody is told that it happened.
 //
 // Implementations: MemoryStore (tests, simulations) and SqliteStore (one file). All pass the same conformance test,
-// tests/farm/store_test.cc. Not thread-safe: the tracker calls under its own lock. Every change is durable when the call
-// returns OK, and has not happened when it returns an error.
+// tests/farm/store_test.cc. Not thread-safe: the tracker calls under its own lock. Every change is durable when the
+// call returns OK, and has not happened when it returns an error.
 #pragma once
 
 #include <cstdint>
@@ -20,18 +20,18 @@ struct StoredSession {
 };
 
 struct StoredLease {
-  uint64_t token = 0;      // 0: never leased
-  std::string agent_id;    // empty: not leased now
-  int attempts = 0;        // times handed out
-  int lost_runs = 0;       // times an agent was lost after it had started it
+  uint64_t token = 0;    // 0: never leased
+  std::string agent_id;  // empty: not leased now
+  int attempts = 0;      // times handed out
+  int lost_runs = 0;     // times an agent was lost after it had started it
 };
 
 struct StoredTrial {
   std::string id;
-  std::string trial;       // serialised proto::Trial
+  std::string trial;         // serialised proto::Trial
   int64_t submitted_ms = 0;  // wall clock
   StoredLease lease;
-  std::string result;      // serialised proto::MeasureResult; empty: none yet
+  std::string result;  // serialised proto::MeasureResult; empty: none yet
 };
 
 struct StoredContents {

@@ -220,10 +220,10 @@ proto::ListDevicesReply Tracker::ListDevices(const std::string& device_class) {
     proto::DeviceStatus* status = reply.add_devices();
     status->set_agent_id(agent_id);
     *status->mutable_device() = device.hello.device();
-    status->set_state(device.port == nullptr    ? proto::DEVICE_OFFLINE
-                      : device.draining         ? proto::DEVICE_DRAINING
-                      : device.leases.empty()   ? proto::DEVICE_IDLE
-                                                : proto::DEVICE_BUSY);
+    status->set_state(device.port == nullptr  ? proto::DEVICE_OFFLINE
+                      : device.draining       ? proto::DEVICE_DRAINING
+                      : device.leases.empty() ? proto::DEVICE_IDLE
+                                              : proto::DEVICE_BUSY);
     status->set_trials_done(device.trials_done);
     status->set_trials_failed(device.trials_failed);
     status->set_busy_seconds(device.busy_seconds);
@@ -273,8 +273,8 @@ StatusOr<int> Tracker::Drain(const std::string& agent_id_or_host, bool resume) {
     Dispatch(device.hello.device().device_class());
   }
   if (count > 0) return count;
-  return absl::NotFoundError(StrCat("no device has the agent id or host name '", agent_id_or_host,
-                                    "'; `tilth farm devices` lists them"));
+  return absl::NotFoundError(
+      StrCat("no device has the agent id or host name '", agent_id_or_host, "'; `tilth farm devices` lists them"));
 }
 
 Tracker::SessionState* Tracker::FindSession(const std::string& session_id) {

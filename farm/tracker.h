@@ -1,8 +1,8 @@
 // The tracker's logic, without the wire: sessions and their trials, leases with fencing tokens, devices. farm.proto
 // describes the protocol and the life of a trial; the gRPC services of tracker_server.cc only translate.
 //
-// Thread-safe. Time comes from the injected clock: nothing expires but in Tick(). Everything that must survive a SIGKILL
-// is in the Store before a call returns or a message is sent.
+// Thread-safe. Time comes from the injected clock: nothing expires but in Tick(). Everything that must survive a
+// SIGKILL is in the Store before a call returns or a message is sent.
 #pragma once
 
 #include <cstdint>
@@ -23,11 +23,11 @@
 namespace tilth {
 
 struct TrackerOptions {
-  int64_t lease_ms = 10'000;            // a lease lives this long past the agent's last sign of life
-  int64_t session_timeout_ms = 600'000; // a client not heard of for this long has gone
-  int max_lost_runs = 2;                // agents lost while running a trial, until it is poison
-  int max_attempts = 6;                 // times a trial is handed out at all
-  std::string enrolment_token;          // agents must show it; empty: anybody may attach
+  int64_t lease_ms = 10'000;             // a lease lives this long past the agent's last sign of life
+  int64_t session_timeout_ms = 600'000;  // a client not heard of for this long has gone
+  int max_lost_runs = 2;                 // agents lost while running a trial, until it is poison
+  int max_attempts = 6;                  // times a trial is handed out at all
+  std::string enrolment_token;           // agents must show it; empty: anybody may attach
 };
 
 // The way to one attached agent. Send may be called from any thread and never blocks; after Close nothing is sent.
@@ -80,12 +80,12 @@ class Tracker {
     std::string session_id;
     std::shared_ptr<const proto::Trial> trial;
     StoredLease lease;
-    int64_t submitted_ms = 0;        // wall clock
-    int64_t granted_ms = 0;          // wall clock
+    int64_t submitted_ms = 0;  // wall clock
+    int64_t granted_ms = 0;    // wall clock
     int64_t lease_deadline_ns = 0;
     bool started = false;
     bool done = false;
-    proto::MeasureResult result;     // if done
+    proto::MeasureResult result;  // if done
     bool Leased() const { return !lease.agent_id.empty() && !done; }
   };
   struct Waiter {
@@ -95,15 +95,15 @@ class Tracker {
   struct SessionState {
     StoredSession session;
     std::map<std::string, TrialState> trials;
-    std::deque<std::string> queue;   // ids to hand out; may name trials that are gone
-    std::deque<std::string> results; // ids that are done and not acknowledged, in order
+    std::deque<std::string> queue;    // ids to hand out; may name trials that are gone
+    std::deque<std::string> results;  // ids that are done and not acknowledged, in order
     int64_t delivered = 0;
     int64_t last_seen_ns = 0;
     std::unique_ptr<Waiter> waiter;
   };
   struct DeviceState {
     proto::AgentHello hello;
-    std::shared_ptr<AgentPort> port; // null: offline
+    std::shared_ptr<AgentPort> port;  // null: offline
     bool draining = false;
     std::set<std::pair<std::string, std::string>> leases;  // (session, trial)
     int64_t attached_ns = 0;
@@ -155,8 +155,8 @@ class Tracker {
   std::mutex mutex_;
   bool stopping_ = false;
   std::map<std::string, SessionState> sessions_;
-  std::map<std::string, DeviceState> devices_;   // by agent id
-  std::set<std::string> draining_;               // agent ids, also of devices not seen yet
+  std::map<std::string, DeviceState> devices_;      // by agent id
+  std::set<std::string> draining_;                  // agent ids, also of devices not seen yet
   std::map<std::string, std::string> last_served_;  // device class -> session that got the last grant
 };
 

@@ -137,8 +137,8 @@ StatusOr<std::string> Tracker::GetBlob(const std::string& hash) {
 
 Tracker::TrialState* Tracker::FindLeased(const std::string& agent_id, const proto::Lease& lease) {
   TrialState* trial = FindTrial(lease.session_id(), lease.trial_id());
-  const bool current = trial != nullptr && !trial->done && trial->lease.token == lease.token() &&
-                       trial->lease.agent_id == agent_id;
+  const bool current =
+      trial != nullptr && !trial->done && trial->lease.token == lease.token() && trial->lease.agent_id == agent_id;
   return current ? trial : nullptr;
 }
 
@@ -160,14 +160,16 @@ void Tracker::LoseLease(TrialState& trial, const std::string& reason, bool agent
   proto::MeasureResult result;
   if (lease.lost_runs >= options_.max_lost_runs) {
     result.set_error(proto::MEASURE_ERROR_RUN_CRASH);
-    result.set_detail(StrCat(lease.lost_runs, " agents were lost while they ran it; the last was ", trial.lease.agent_id));
+    result.set_detail(
+        StrCat(lease.lost_runs, " agents were lost while they ran it; the last was ", trial.lease.agent_id));
   } else if (lease.attempts >= options_.max_attempts) {
     result.set_status_code(static_cast<int>(absl::StatusCode::kAborted));
-    result.set_status_message(StrCat("handed out ", lease.attempts, " times without a result; the last time: ", reason));
+    result.set_status_message(
+        StrCat("handed out ", lease.attempts, " times without a result; the last time: ", reason));
   }
   const bool give_up = result.error() != proto::MEASURE_ERROR_NONE || result.status_code() != 0;
-  const Status stored = give_up ? Finish(trial, std::move(result), deferred)
-                                : store_.PutLease(trial.session_id, id, lease);
+  const Status stored =
+      give_up ? Finish(trial, std::move(result), deferred) : store_.PutLease(trial.session_id, id, lease);
   if (!stored.ok()) {
     LogError("storing a lost lease: ", stored.ToString());
     RenewLease(trial);  // and it will expire again

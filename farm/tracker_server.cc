@@ -11,8 +11,8 @@
 #include "base/logging.h"
 #include "base/version.h"
 #include "farm/agent_stream.h"
-#include "proto/grpc_status.h"
 #include "proto/farm.grpc.pb.h"
+#include "proto/grpc_status.h"
 #include "proto/measure.h"
 
 namespace tilth {
@@ -207,8 +207,8 @@ class TrackerServer::Impl {
   std::optional<Ticker> ticker_;
 };
 
-StatusOr<std::unique_ptr<TrackerServer>> TrackerServer::Start(const std::string& address,
-                                                              const TrackerOptions& options, Store& store) {
+StatusOr<std::unique_ptr<TrackerServer>> TrackerServer::Start(const std::string& address, const TrackerOptions& options,
+                                                              Store& store) {
   TILTH_ASSIGN_OR_RETURN(std::unique_ptr<Tracker> tracker, Tracker::Create(options, store, SystemClock()));
   auto impl = std::make_unique<Impl>(std::move(tracker));
   TILTH_RETURN_IF_ERROR(impl->Listen(address));

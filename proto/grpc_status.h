@@ -19,8 +19,9 @@ inline Status FromGrpc(const grpc::Status& status) {
 
 // What either side says to a peer of another protocol version.
 inline Status ProtocolMismatch(std::string_view peer, int theirs, int ours) {
-  return absl::FailedPreconditionError(StrCat("this ", peer, " speaks farm protocol version ", ours, ", the caller speaks version ",
-                                              theirs, "; run the same release of Tilth on both sides"));
+  return absl::FailedPreconditionError(StrCat("this ", peer, " speaks farm protocol version ", ours,
+                                              ", the caller speaks version ", theirs,
+                                              "; run the same release of Tilth on both sides"));
 }
 
 }  // namespace tilth

@@ -55,8 +55,8 @@ struct Trial {
   std::string artifact;       // bytes of a shared object
   std::string baseline_hash;  // ContentHash of the baseline's bytes; FarmClient::PutBlob has been given them
   uint64_t seed = 0;
-  std::vector<Tolerance> tolerances;   // per output buffer, or one for all
-  std::vector<int64_t> value_bounds;   // per INPUT or CONSTANT buffer, in order; 0 or missing: no bound
+  std::vector<Tolerance> tolerances;  // per output buffer, or one for all
+  std::vector<int64_t> value_bounds;  // per INPUT or CONSTANT buffer, in order; 0 or missing: no bound
   MeasureOptions options;
   double flops = 0;
   int64_t run_deadline_ms = 10'000;

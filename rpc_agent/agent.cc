@@ -50,7 +50,8 @@ class Agent::Impl {
     TILTH_RETURN_IF_ERROR(LockDirectory());
     TILTH_ASSIGN_OR_RETURN(agent_id_, Identity());
     TILTH_ASSIGN_OR_RETURN(spool_, ResultSpool::Open(StrCat(options_.work_directory, "/results")));
-    TILTH_ASSIGN_OR_RETURN(DiskCache blobs, DiskCache::Open(StrCat(options_.work_directory, "/blobs"), kBlobCacheBytes));
+    TILTH_ASSIGN_OR_RETURN(DiskCache blobs,
+                           DiskCache::Open(StrCat(options_.work_directory, "/blobs"), kBlobCacheBytes));
     blobs_.emplace(std::move(blobs));
     TILTH_ASSIGN_OR_RETURN(executor_, TrialExecutor::Create(options_.executor));
     return absl::OkStatus();
@@ -104,10 +105,12 @@ class Agent::Impl {
           Hello(), [this](const proto::TrackerMessage& message) { OnMessage(message); }, [this] { return Holding(); });
       std::unique_lock lock(mutex_);
       if (stopping_) return absl::OkStatus();
-      if (RefusedForGood(ended)) return Annotate(ended, StrCat("the tracker at ", options_.tracker, " refuses this agent"));
+      if (RefusedForGood(ended))
+        return Annotate(ended, StrCat("the tracker at ", options_.tracker, " refuses this agent"));
       // A connection that lasted was a good one: begin anew.
       if (SystemClock().NowNs() - begin_ns > kGoodConnectionNs) backoff = kFirstBackoff;
-      const std::string line = StrCat("no connection to the tracker at ", options_.tracker, ": ", ToStd(ended.message()));
+      const std::string line =
+          StrCat("no connection to the tracker at ", options_.tracker, ": ", ToStd(ended.message()));
       LogLine(backoff == kFirstBackoff ? LogLevel::kWarning : LogLevel::kInfo, line);
       wake_.wait_for(lock, backoff, [this] { return stopping_; });
       backoff = std::min(2 * backoff, kLongestBackoff);
@@ -148,15 +151,17 @@ class Agent::Impl {
         wake_.notify_all();
         break;
       }
-      case proto::TrackerMessage::kAck: spool_->Remove(message.ack().lease()); break;
+      case proto::TrackerMessage::kAck:
+        spool_->Remove(message.ack().lease());
+        break;
       case proto::TrackerMessage::kRevoke: {
         std::lock_guard lock(mutex_);
-        std::erase_if(queue_, [&](const Waiting& waiting) {
-          return SameLease(waiting.grant.lease(), message.revoke().lease());
-        });
+        std::erase_if(
+            queue_, [&](const Waiting& waiting) { return SameLease(waiting.grant.lease(), message.revoke().lease()); });
         break;
       }
-      default: break;
+      default:
+        break;
     }
   }
 

@@ -12,7 +12,7 @@
 namespace tilth {
 
 struct AgentOptions {
-  std::string tracker;       // "HOST:PORT"
+  std::string tracker;  // "HOST:PORT"
   std::string device_class;
   std::string enrolment_token;
   std::string work_directory;  // one agent at a time; holds its identity, caches and unacknowledged results

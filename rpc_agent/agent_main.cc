@@ -55,7 +55,8 @@ StatusOr<AgentOptions> MakeOptions(const Arguments& arguments) {
     TILTH_ASSIGN_OR_RETURN(const std::string programs, ProgramDirectory());
     runner = StrCat(programs, "/tilth-runner");
   }
-  if (!FileExists(runner)) return absl::NotFoundError(StrCat("there is no runner at ", runner, "; name it with --runner"));
+  if (!FileExists(runner))
+    return absl::NotFoundError(StrCat("there is no runner at ", runner, "; name it with --runner"));
   options.executor.runner = absl::StrSplit(arguments.runner_wrapper, ' ', absl::SkipEmpty());
   options.executor.runner.push_back(runner);
   options.executor.work_directory = options.work_directory;

@@ -63,13 +63,12 @@ Device DescribeDevice() {
   device.cpu_features = absl::StrSplit(CpuInfo(cpuinfo, {"flags", "Features"}), ' ', absl::SkipEmpty());
   std::sort(device.cpu_features.begin(), device.cpu_features.end());
   device.cores = static_cast<int>(std::max<size_t>(1, AllowedCores().size()));
-  struct sysinfo memory {};
+  struct sysinfo memory{};
   if (sysinfo(&memory) == 0) device.memory_bytes = static_cast<int64_t>(memory.totalram) * memory.mem_unit;
   // Not the host's name: boards of one kind may stand in for each other.
-  device.fingerprint = ContentHash(StrCat(device.architecture, "\n", device.cpu_model, "\n",
-                                          absl::StrJoin(device.cpu_features, " "), "\n",
-                                          CpuInfo(cpuinfo, {"model", "CPU variant"}), "\n", CacheSizes(), "\n",
-                                          device.cores));
+  device.fingerprint =
+      ContentHash(StrCat(device.architecture, "\n", device.cpu_model, "\n", absl::StrJoin(device.cpu_features, " "),
+                         "\n", CpuInfo(cpuinfo, {"model", "CPU variant"}), "\n", CacheSizes(), "\n", device.cores));
   return device;
 }
 

@@ -108,7 +108,7 @@ class TrackerStream::Impl {
   std::shared_ptr<proto::Agents::Stub> stub_;  // of the present connection; a call in flight keeps its own alive
   std::condition_variable wake_;
   bool stopped_ = false;
-  grpc::ClientContext* context_ = nullptr;                                                      // while conversing
+  grpc::ClientContext* context_ = nullptr;                                                           // while conversing
   grpc::ClientReaderWriterInterface<proto::AgentMessage, proto::TrackerMessage>* stream_ = nullptr;  // once welcome
 };
 

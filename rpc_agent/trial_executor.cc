@@ -70,14 +70,18 @@ struct TrialExecutor::Reply {
   std::string stage, reply;  // reply empty: it did not come to one
   SubprocessOutput output;
 
+  bool NearMemoryLimit(int64_t memory_limit_bytes) const {
+    return memory_limit_bytes > 0 && static_cast<double>(output.exit.max_rss_bytes) >
+                                         kMemoryLimitReached * static_cast<double>(memory_limit_bytes);
+  }
+  // SIGKILL that is not ours: the kernel's out-of-memory killer, or somebody who meant the process and not the kernel.
+  bool KilledFromOutside() const {
+    return reply.empty() && output.exit.signalled && output.exit.code == SIGKILL && !output.exit.deadline_passed;
+  }
   // Why there is no reply.
   MeasureErrorKind DeathKind(int64_t memory_limit_bytes) const {
     if (output.exit.deadline_passed) return MeasureErrorKind::kRunTimeout;
-    const bool out_of_memory =
-        memory_limit_bytes > 0 && static_cast<double>(output.exit.max_rss_bytes) >
-                                      kMemoryLimitReached * static_cast<double>(memory_limit_bytes);
-    // Nobody but the kernel's out-of-memory killer sends SIGKILL before the deadline.
-    if (out_of_memory || (output.exit.signalled && output.exit.code == SIGKILL)) return MeasureErrorKind::kOutOfMemory;
+    if (NearMemoryLimit(memory_limit_bytes) || KilledFromOutside()) return MeasureErrorKind::kOutOfMemory;
     return stage == "load" ? MeasureErrorKind::kLoad : MeasureErrorKind::kRunCrash;
   }
   std::string DeathDetail() const {
@@ -97,6 +101,14 @@ StatusOr<std::unique_ptr<TrialExecutor>> TrialExecutor::Create(const ExecutorOpt
 
 StatusOr<TrialExecutor::Reply> TrialExecutor::RunChild(const std::string& mode, const std::string& request,
                                                        int64_t deadline_ms) {
+  TILTH_ASSIGN_OR_RETURN(Reply reply, RunChildOnce(mode, request, deadline_ms));
+  // Whoever killed it may not have meant this candidate; a second time, it is the candidate's doing.
+  if (!reply.KilledFromOutside()) return reply;
+  return RunChildOnce(mode, request, deadline_ms);
+}
+
+StatusOr<TrialExecutor::Reply> TrialExecutor::RunChildOnce(const std::string& mode, const std::string& request,
+                                                           int64_t deadline_ms) {
   SubprocessOptions child;
   child.argv = options_.runner;
   child.argv.push_back(mode);
@@ -114,9 +126,10 @@ StatusOr<TrialExecutor::Reply> TrialExecutor::RunChild(const std::string& mode, 
     if (words.first == "stage") reply.stage = std::string(words.second);
     if (words.first == "reply") reply.reply = std::string(words.second);
   }
-  if (reply.stage.empty() && reply.reply.empty() && !reply.output.exit.deadline_passed) {
-    return absl::InternalError(StrCat("the runner ", child.argv.front(), " ", reply.output.exit.Describe(), " before it began",
-                                      reply.output.stderr_text.empty() ? "" : ": ", FirstLines(reply.output.stderr_text)));
+  if (reply.stage.empty() && reply.reply.empty() && !reply.output.exit.deadline_passed && !reply.KilledFromOutside()) {
+    return absl::InternalError(StrCat("the runner ", child.argv.front(), " ", reply.output.exit.Describe(),
+                                      " before it began", reply.output.stderr_text.empty() ? "" : ": ",
+                                      FirstLines(reply.output.stderr_text)));
   }
   return reply;
 }
@@ -125,7 +138,8 @@ Status TrialExecutor::MeasurePeaks(Device* device) {
   TILTH_ASSIGN_OR_RETURN(Reply reply, RunChild("peak", StrCat(options_.core), kPeakDeadlineMs),
                          "measuring the device's peak");
   const std::optional<runner::PeakReply> peak = runner::ParsePeak(reply.reply);
-  if (!peak) return absl::InternalError(StrCat("the runner could not measure the device's peak: ", reply.DeathDetail()));
+  if (!peak)
+    return absl::InternalError(StrCat("the runner could not measure the device's peak: ", reply.DeathDetail()));
   device->peak_gflops = peak_gflops_ = peak->gflops;
   device->bandwidth_gbps = peak->bandwidth_gbps;
   if (peak->architecture != device->architecture) {
@@ -138,8 +152,8 @@ Status TrialExecutor::MeasurePeaks(Device* device) {
 }
 
 StatusOr<std::string> TrialExecutor::ExpectedOutputs(const Trial& trial, const std::string& baseline_path) {
-  const std::string key = ContentHash(
-      StrCat(trial.baseline_hash, "/", trial.seed, "/", absl::StrJoin(trial.value_bounds, ",")));
+  const std::string key =
+      ContentHash(StrCat(trial.baseline_hash, "/", trial.seed, "/", absl::StrJoin(trial.value_bounds, ",")));
   if (expected_.Contains(key)) return expected_.Path(key);
   const runner::KernelRequest request = MakeRequest(trial, baseline_path, expected_.PathForNew(key), options_.core);
   const int64_t deadline_ms = trial.run_deadline_ms > 0 ? trial.run_deadline_ms : kDefaultDeadlineMs;
@@ -210,8 +224,8 @@ MeasureResult TrialExecutor::Execute(const Trial& trial, const std::string& base
     return result;
   }
   MeasureResult result = MeasureOnce(trial, *expected);
-  const bool drifted = result.Measured() && !result.beaten && result.canary_ratio > 0 &&
-                       result.canary_ratio < kCanaryRemeasure;
+  const bool drifted =
+      result.Measured() && !result.beaten && result.canary_ratio > 0 && result.canary_ratio < kCanaryRemeasure;
   if (drifted || Implausible(trial, result)) result = MeasureOnce(trial, *expected);
   // The reason may be a damaged file; it costs little to make it again.
   if (!result.status.ok()) RemoveFile(*expected).IgnoreError();

@@ -13,10 +13,10 @@
 namespace tilth {
 
 struct ExecutorOptions {
-  std::vector<std::string> runner;   // the program and what stands before it: {"qemu-aarch64", ".../tilth-runner"}
+  std::vector<std::string> runner;  // the program and what stands before it: {"qemu-aarch64", ".../tilth-runner"}
   std::string work_directory;
-  int core = -1;                     // trials are pinned to it; -1: not pinned
-  int64_t memory_limit_bytes = 0;    // address space of a child; 0: no limit (sanitizers and emulators need that)
+  int core = -1;                   // trials are pinned to it; -1: not pinned
+  int64_t memory_limit_bytes = 0;  // address space of a child; 0: no limit (sanitizers and emulators need that)
 };
 
 // One trial at a time: not thread-safe.
@@ -35,8 +35,9 @@ class TrialExecutor {
   TrialExecutor(const ExecutorOptions& options, DiskCache expected)
       : options_(options), expected_(std::move(expected)) {}
 
-  // Runs tilth-runner in `mode`; kInternal if it could not even be started.
+  // Runs tilth-runner in `mode`, again if somebody kills it; kInternal if it could not even be started.
   StatusOr<Reply> RunChild(const std::string& mode, const std::string& request, int64_t deadline_ms);
+  StatusOr<Reply> RunChildOnce(const std::string& mode, const std::string& request, int64_t deadline_ms);
   // The file with the baseline's outputs for this trial's data.
   StatusOr<std::string> ExpectedOutputs(const Trial& trial, const std::string& baseline_path);
   MeasureResult MeasureOnce(const Trial& trial, const std::string& expected_path);

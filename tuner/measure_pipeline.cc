@@ -42,7 +42,8 @@ Trial MakeTrial(const MeasureJob& job, std::string shared_object, const std::str
   trial.seed = job.seed;
   trial.tolerances = OutputTolerances(workload);
   for (const Tensor& tensor : workload.tensors) {
-    if (tensor.role == TensorRole::kInput) trial.value_bounds.push_back(tensor.value_bound);
+    const bool given = tensor.role == TensorRole::kInput || tensor.role == TensorRole::kConstant;
+    if (given) trial.value_bounds.push_back(tensor.value_bound);
   }
   trial.options = job.options;
   trial.flops = Flops(workload);

@@ -62,13 +62,20 @@ Comparison CompareOutputs(const void* actual, const void* expected, int32_t dtyp
                           const OutputTolerance& tolerance) {
   const auto number = [](auto value) { return static_cast<double>(value); };
   switch (dtype) {
-    case TILTH_F32: return Compare<float>(actual, expected, num_elements, tolerance, number);
-    case TILTH_F16: return Compare<uint16_t>(actual, expected, num_elements, tolerance, HalfToFloat);
-    case TILTH_BF16: return Compare<uint16_t>(actual, expected, num_elements, tolerance, BFloat16ToFloat);
-    case TILTH_I8: return Compare<int8_t>(actual, expected, num_elements, tolerance, number);
-    case TILTH_I32: return Compare<int32_t>(actual, expected, num_elements, tolerance, number);
-    case TILTH_I64: return Compare<int64_t>(actual, expected, num_elements, tolerance, number);
-    default: return Compare<uint8_t>(actual, expected, num_elements, tolerance, number);
+    case TILTH_F32:
+      return Compare<float>(actual, expected, num_elements, tolerance, number);
+    case TILTH_F16:
+      return Compare<uint16_t>(actual, expected, num_elements, tolerance, HalfToFloat);
+    case TILTH_BF16:
+      return Compare<uint16_t>(actual, expected, num_elements, tolerance, BFloat16ToFloat);
+    case TILTH_I8:
+      return Compare<int8_t>(actual, expected, num_elements, tolerance, number);
+    case TILTH_I32:
+      return Compare<int32_t>(actual, expected, num_elements, tolerance, number);
+    case TILTH_I64:
+      return Compare<int64_t>(actual, expected, num_elements, tolerance, number);
+    default:
+      return Compare<uint8_t>(actual, expected, num_elements, tolerance, number);
   }
 }
 

@@ -10,10 +10,10 @@ namespace tilth::runner {
 
 struct Comparison {
   bool agrees = true;
-  int64_t index = 0;            // of the first element that does not
+  int64_t index = 0;  // of the first element that does not
   double actual = 0, expected = 0;
   int64_t mismatches = 0;
-  double max_abs_error = 0;     // over elements where both are finite
+  double max_abs_error = 0;  // over elements where both are finite
 
   // "element 17 is 3.5, the baseline has 2.25 (12 of 100 differ by more than 0.0001 + 0.001 x)"
   std::string Describe(int64_t num_elements, const OutputTolerance& tolerance) const;

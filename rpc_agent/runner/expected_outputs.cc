@@ -66,7 +66,7 @@ ExpectedOutputs::~ExpectedOutputs() {
 
 bool ExpectedOutputs::Open(const std::string& path, std::string* error) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  struct stat info {};
+  struct stat info{};
   if (fd >= 0 && fstat(fd, &info) == 0 && info.st_size >= static_cast<off_t>(sizeof(Header))) {
     mapping_bytes_ = static_cast<size_t>(info.st_size);
     void* mapped = mmap(nullptr, mapping_bytes_, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);

@@ -32,7 +32,7 @@ inline uint16_t FloatToHalf(float value) {
     return static_cast<uint16_t>(sign | static_cast<uint16_t>(std::lrint(std::ldexp(magnitude, 24))));
   }
   int exponent = 0;
-  const float fraction = std::frexp(magnitude, &exponent);  // [0.5, 1)
+  const float fraction = std::frexp(magnitude, &exponent);     // [0.5, 1)
   const long mantissa = std::lrint(std::ldexp(fraction, 11));  // [1024, 2048]; 2048 carries into the exponent
   return static_cast<uint16_t>(sign | (((exponent + 13) << 10) + static_cast<int>(mantissa)));
 }

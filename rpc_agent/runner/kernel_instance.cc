@@ -30,16 +30,22 @@ void FillTestData(void* data, int32_t dtype, int64_t num_elements, uint64_t stre
     return value_bound > 0 ? scaled : scaled - 100;
   };
   switch (dtype) {
-    case TILTH_F32: return FillWith<float>(data, num_elements, uniform);
+    case TILTH_F32:
+      return FillWith<float>(data, num_elements, uniform);
     case TILTH_F16:
       return FillWith<uint16_t>(data, num_elements, [&](uint64_t i) { return FloatToHalf(uniform(i)); });
     case TILTH_BF16:
       return FillWith<uint16_t>(data, num_elements, [&](uint64_t i) { return FloatToBFloat16(uniform(i)); });
-    case TILTH_I8: return FillWith<int8_t>(data, num_elements, integer);
-    case TILTH_I32: return FillWith<int32_t>(data, num_elements, integer);
-    case TILTH_I64: return FillWith<int64_t>(data, num_elements, integer);
-    case TILTH_BOOL: return FillWith<uint8_t>(data, num_elements, [&](uint64_t i) { return uniform(i) < 0 ? 0 : 1; });
-    default: return;
+    case TILTH_I8:
+      return FillWith<int8_t>(data, num_elements, integer);
+    case TILTH_I32:
+      return FillWith<int32_t>(data, num_elements, integer);
+    case TILTH_I64:
+      return FillWith<int64_t>(data, num_elements, integer);
+    case TILTH_BOOL:
+      return FillWith<uint8_t>(data, num_elements, [&](uint64_t i) { return uniform(i) < 0 ? 0 : 1; });
+    default:
+      return;
   }
 }
 
@@ -101,8 +107,9 @@ std::string KernelInstance::Signature() const {
   for (uint32_t i = 0; i < kernel_.num_buffers; ++i) {
     const TilthBuffer& buffer = kernel_.buffers[i];
     if (!IsShared(buffer.kind)) continue;
-    const char* kind = buffer.kind == TILTH_BUFFER_INPUT ? "input" : buffer.kind == TILTH_BUFFER_OUTPUT ? "output"
-                                                                                                        : "constant";
+    const char* kind = buffer.kind == TILTH_BUFFER_INPUT    ? "input"
+                       : buffer.kind == TILTH_BUFFER_OUTPUT ? "output"
+                                                            : "constant";
     text += (text.empty() ? "" : ", ") + std::string(kind) + " type " + std::to_string(buffer.dtype) + " x " +
             std::to_string(buffer.num_elements);
   }

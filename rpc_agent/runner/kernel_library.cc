@@ -47,7 +47,8 @@ std::string CheckBuffer(const TilthBuffer& buffer, uint32_t index) {
 }
 
 std::string CheckKernel(const TilthKernel& kernel) {
-  if (kernel.magic != TILTH_KERNEL_MAGIC) return "its symbol " TILTH_KERNEL_SYMBOL " is not a Tilth kernel (wrong magic)";
+  if (kernel.magic != TILTH_KERNEL_MAGIC)
+    return "its symbol " TILTH_KERNEL_SYMBOL " is not a Tilth kernel (wrong magic)";
   if (kernel.abi_version != TILTH_KERNEL_ABI_VERSION) {
     return "it has kernel ABI version " + std::to_string(kernel.abi_version) + ", this runner understands version " +
            std::to_string(TILTH_KERNEL_ABI_VERSION) + "; compiler and agent must be of the same release";
@@ -72,13 +73,18 @@ std::string CheckKernel(const TilthKernel& kernel) {
 int64_t ElementBytes(int32_t dtype) {
   switch (dtype) {
     case TILTH_F32:
-    case TILTH_I32: return 4;
+    case TILTH_I32:
+      return 4;
     case TILTH_F16:
-    case TILTH_BF16: return 2;
+    case TILTH_BF16:
+      return 2;
     case TILTH_I8:
-    case TILTH_BOOL: return 1;
-    case TILTH_I64: return 8;
-    default: return 0;
+    case TILTH_BOOL:
+      return 1;
+    case TILTH_I64:
+      return 8;
+    default:
+      return 0;
   }
 }
 

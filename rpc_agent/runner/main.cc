@@ -1,5 +1,5 @@
-// tilth-runner: runs one candidate kernel and tells what it did. Started by tilth-agent, once per trial, under limits and
-// a deadline; not meant to be started by hand.
+// tilth-runner: runs one candidate kernel and tells what it did. Started by tilth-agent, once per trial, under limits
+// and a deadline; not meant to be started by hand.
 #include <unistd.h>
 
 #include <cstdio>

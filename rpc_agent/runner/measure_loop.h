@@ -38,7 +38,7 @@ class SampleSource {
 struct MeasureLoopResult {
   std::vector<double> samples_ns;  // per run, in order; never empty
   double median_ns = 0;
-  double spread = 0;               // interquartile range / median
+  double spread = 0;  // interquartile range / median
   int dropped_samples = 0;
   bool beaten = false;
 };

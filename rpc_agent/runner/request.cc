@@ -22,10 +22,14 @@ std::optional<T> Parse(const std::string& text, Read read) {
 }
 
 Json LoopToJson(const MeasureLoopOptions& loop) {
-  return {{"min_repeats", loop.min_repeats},     {"max_repeats", loop.max_repeats},
-          {"target_relative_ci", loop.target_relative_ci}, {"warmup_ns", loop.warmup_ns},
-          {"time_budget_ns", loop.time_budget_ns}, {"min_sample_ns", loop.min_sample_ns},
-          {"best_so_far_ns", loop.best_so_far_ns}, {"racing_factor", loop.racing_factor}};
+  return {{"min_repeats", loop.min_repeats},
+          {"max_repeats", loop.max_repeats},
+          {"target_relative_ci", loop.target_relative_ci},
+          {"warmup_ns", loop.warmup_ns},
+          {"time_budget_ns", loop.time_budget_ns},
+          {"min_sample_ns", loop.min_sample_ns},
+          {"best_so_far_ns", loop.best_so_far_ns},
+          {"racing_factor", loop.racing_factor}};
 }
 
 void LoopFromJson(const Json& json, MeasureLoopOptions& loop) {

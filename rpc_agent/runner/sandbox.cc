@@ -24,11 +24,11 @@ constexpr unsigned kArchitecture = AUDIT_ARCH_AARCH64;
 #endif
 
 constexpr unsigned kForbidden[] = {
-    SYS_socket,  SYS_socketpair, SYS_connect,  SYS_bind,      SYS_clone,     SYS_clone3,
-    SYS_execve,  SYS_execveat,   SYS_ptrace,   SYS_kill,      SYS_unlinkat,  SYS_renameat2,
-    SYS_truncate, SYS_ftruncate, SYS_mkdirat,  SYS_setns,     SYS_unshare,   SYS_mount,
+    SYS_socket,   SYS_socketpair, SYS_connect, SYS_bind,     SYS_clone,     SYS_clone3,   SYS_execve,
+    SYS_execveat, SYS_ptrace,     SYS_kill,    SYS_unlinkat, SYS_renameat2, SYS_truncate, SYS_ftruncate,
+    SYS_mkdirat,  SYS_setns,      SYS_unshare, SYS_mount,
 #if defined(__x86_64__)
-    SYS_fork,    SYS_vfork,      SYS_unlink,   SYS_rename,    SYS_renameat,  SYS_rmdir,    SYS_mkdir,
+    SYS_fork,     SYS_vfork,      SYS_unlink,  SYS_rename,   SYS_renameat,  SYS_rmdir,    SYS_mkdir,
 #endif
 };
 

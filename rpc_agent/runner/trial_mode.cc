@@ -86,7 +86,8 @@ KernelReply RunTrial(const KernelRequest& request) {
   if (kernel == nullptr) return Fail("load", error);
   KernelInstance instance(*kernel);
   if (instance.Signature() != expected.signature()) {
-    return Fail("load", "its buffers (" + instance.Signature() + ") are not the baseline's (" + expected.signature() + ")");
+    return Fail("load",
+                "its buffers (" + instance.Signature() + ") are not the baseline's (" + expected.signature() + ")");
   }
   if (!instance.Allocate()) return Fail("out of memory", "no memory for its buffers within the device's limit");
   instance.Fill(request.seed, request.value_bounds);

@@ -6,7 +6,10 @@
 #include <signal.h>
 
 #include <map>
+#include <sstream>
 
+#include "base/files.h"
+#include "base/rng.h"
 #include "farm/client.h"
 #include "rpc_agent/test_kernels.h"
 
@@ -93,28 +96,40 @@ TEST_F(EmbeddedFarmTest, EachFailureOfACandidateHasItsKind) {
       {"segfault", {.run_body = "*(volatile int*)8 = 1;"}, MeasureErrorKind::kRunCrash, "signal 11"},
       {"exit", {.run_body = "_exit(0);"}, MeasureErrorKind::kRunCrash, "before it had an answer"},
       {"prints", {.run_body = "fputs(\"help me\\n\", stderr); abort();"}, MeasureErrorKind::kRunCrash, "help me"},
-      {"wrong", {.run_body = "for (int i = 0; i < N; ++i) y[i] = 2 * x[i] + w[i % 10] + (i == 17);"},
-       MeasureErrorKind::kWrongAnswer, "output 0: element 17"},
-      {"unwritten", {.run_body = "for (int i = 1; i < N; ++i) y[i] = 2 * x[i] + w[i % 10];"},
-       MeasureErrorKind::kWrongAnswer, "output 0: element 0"},
+      {"wrong",
+       {.run_body = "for (int i = 0; i < N; ++i) y[i] = 2 * x[i] + w[i % 10] + (i == 17);"},
+       MeasureErrorKind::kWrongAnswer,
+       "output 0: element 17"},
+      {"unwritten",
+       {.run_body = "for (int i = 1; i < N; ++i) y[i] = 2 * x[i] + w[i % 10];"},
+       MeasureErrorKind::kWrongAnswer,
+       "output 0: element 0"},
       {"second run differs",
        {.preamble = "static int calls;",
         .run_body = "++calls; for (int i = 0; i < N; ++i) y[i] = 2 * x[i] + w[i % 10] + (calls > 1);"},
-       MeasureErrorKind::kWrongAnswer, "when run again"},
-      {"overrun", {.run_body = "for (int i = 0; i < N; ++i) y[i] = 2 * x[i] + w[i % 10]; y[N] = 1;"},
-       MeasureErrorKind::kWrongAnswer, "past the end of buffer 2"},
+       MeasureErrorKind::kWrongAnswer,
+       "when run again"},
+      {"overrun",
+       {.run_body = "for (int i = 0; i < N; ++i) y[i] = 2 * x[i] + w[i % 10]; y[N] = 1;"},
+       MeasureErrorKind::kWrongAnswer,
+       "past the end of buffer 2"},
       {"far overrun", {.run_body = "for (int i = 0; i < 2 * N; ++i) y[i] = 0;"}, MeasureErrorKind::kRunCrash, "signal"},
       {"underrun", {.run_body = "y[-8192 / 4 * 1] = 0;"}, MeasureErrorKind::kRunCrash, "signal"},
       {"writes its input", {.run_body = "((float*)x)[0] = 1;"}, MeasureErrorKind::kRunCrash, "signal"},
       {"abi", {.abi_version = 99}, MeasureErrorKind::kLoad, "kernel ABI version 99, this runner understands version 1"},
       {"crashes on load",
        {.preamble = "__attribute__((constructor)) static void die(void) { abort(); }"},
-       MeasureErrorKind::kLoad, "signal 6"},
+       MeasureErrorKind::kLoad,
+       "signal 6"},
       {"other shape", {.n = 999}, MeasureErrorKind::kLoad, "are not the baseline's"},
       {"hog",
        {.run_body = "for (;;) { char* p = malloc(1 << 20); memset(p, 1, 1 << 20); }"},
-       MeasureErrorKind::kOutOfMemory, ""},
-      {"forks", {.run_body = "if (fork() != -1) _exit(0); *(volatile int*)8 = 1;"}, MeasureErrorKind::kRunCrash, "signal 11"},
+       MeasureErrorKind::kOutOfMemory,
+       ""},
+      {"forks",
+       {.run_body = "if (fork() != -1) _exit(0); *(volatile int*)8 = 1;"},
+       MeasureErrorKind::kRunCrash,
+       "signal 11"},
   };
   std::vector<Trial> trials;
   for (const auto& c : cases) {
@@ -198,6 +213,37 @@ TEST_F(EmbeddedFarmTest, KilledTrackerLosesAndDoublesNothing) {
     ASSERT_TRUE(some.ok()) << some.status();
     ASSERT_FALSE(some->empty());
     for (MeasureResult& result : *some) EXPECT_TRUE(results.emplace(result.trial_id, result).second);
+  }
+  for (const auto& [id, result] : results) EXPECT_TRUE(result.Measured()) << id << result.status << result.detail;
+}
+
+// Children of the process `pid`, as the kernel lists them.
+std::vector<int> ChildrenOf(int pid) {
+  std::vector<int> children;
+  for (const std::string& task : ListDirectory(StrCat("/proc/", pid, "/task")).value_or(std::vector<std::string>())) {
+    std::istringstream list(ReadFile(StrCat("/proc/", pid, "/task/", task, "/children")).value_or(""));
+    for (int child; list >> child;) children.push_back(child);
+  }
+  return children;
+}
+
+TEST_F(EmbeddedFarmTest, RandomKillsOfTrackerAgentAndRunnerLoseAndDoubleNothing) {
+  std::vector<Trial> trials;
+  for (int i = 0; i < 200; ++i) trials.push_back(MakeTrial(StrCat("t", i), baseline_, baseline_hash_));
+  ASSERT_TRUE(client_->Submit(trials).ok());
+  Rng rng(2026);
+  std::map<std::string, MeasureResult> results;
+  for (int kills = 0; results.size() < trials.size();) {
+    auto some = client_->WaitResults(200);
+    ASSERT_TRUE(some.ok()) << some.status();
+    for (MeasureResult& result : *some) EXPECT_TRUE(results.emplace(result.trial_id, result).second);
+    if (kills == 12) continue;
+    ++kills;
+    const std::vector<int> runners = ChildrenOf(farm_->agent_pid());
+    const uint64_t victim = rng.Below(3);
+    if (victim == 0) kill(farm_->tracker_pid(), SIGKILL);
+    if (victim == 1) kill(farm_->agent_pid(), SIGKILL);
+    if (victim == 2 && !runners.empty()) kill(runners.front(), SIGKILL);
   }
   for (const auto& [id, result] : results) EXPECT_TRUE(result.Measured()) << id << result.status << result.detail;
 }

@@ -1,8 +1,8 @@
 #include "rpc_agent/disk_cache.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <fcntl.h>
 
 #include "base/files.h"
 

@@ -129,8 +129,8 @@ TEST(MeasureLoopTest, WarmUpLastsAsLongAsAskedAndItsTimesAreNotSamples) {
 
 TEST(MeasureLoopTest, NonsenseOptionsStillGiveOneSample) {
   FakeKernel kernel([](int) { return Steady(0); });
-  const MeasureLoopResult result =
-      RunMeasureLoop({.min_repeats = -1, .max_repeats = 0, .warmup_ns = -5, .time_budget_ns = -1, .min_sample_ns = 0}, kernel);
+  const MeasureLoopResult result = RunMeasureLoop(
+      {.min_repeats = -1, .max_repeats = 0, .warmup_ns = -5, .time_budget_ns = -1, .min_sample_ns = 0}, kernel);
   EXPECT_THAT(result.samples_ns, SizeIs(1));
 }
 

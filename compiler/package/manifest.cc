@@ -12,6 +12,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int kManifestVersion = 1;
+constexpr int64_t kMaxElements = int64_t{1} << 40;
 
 Json ToJsonValue(const std::vector<Tensor>& tensors) {
   Json list = Json::array();
@@ -47,6 +48,12 @@ StatusOr<std::vector<Tensor>> TensorsFromJson(const Json& list, TensorRole role)
     if (!dtype) return absl::InvalidArgumentError(StrCat("tensor ", tensor.name, " has an unknown dtype"));
     tensor.dtype = *dtype;
     tensor.shape = entry.at("shape").get<std::vector<int64_t>>();
+    int64_t elements = 1;
+    for (const int64_t extent : tensor.shape) {
+      if (extent < 1 || __builtin_mul_overflow(elements, extent, &elements) || elements > kMaxElements) {
+        return absl::InvalidArgumentError(StrCat("tensor ", tensor.name, " has a shape that cannot be"));
+      }
+    }
     tensor.value_bound = entry.value("value_bound", int64_t{0});
     tensors.push_back(std::move(tensor));
   }

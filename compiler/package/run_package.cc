@@ -16,6 +16,9 @@ using Json = nlohmann::json;
 constexpr int64_t kRunDeadlineMs = int64_t{3600} * 1000;  // emulated models take minutes
 constexpr std::string_view kReplyPrefix = "reply ";       // rpc_agent/runner/model_mode.cc
 constexpr size_t kMaxQuotedError = 2000;
+// An interrupted run is longer than the model takes. When nearly all are interrupted (a model that takes longer than a
+// time slice, on a busy machine), the few others are no fair choice either.
+constexpr double kMinCleanShare = 0.1;
 
 double Quantile(const std::vector<double>& sorted, double q) {
   const double position = q * static_cast<double>(sorted.size() - 1);
@@ -81,7 +84,7 @@ void FillTimes(const Json& reply, const ModelDescription& model, RunReport* repo
   for (size_t i = 0; i < all.size(); ++i) {
     if (!interrupted.at(i)) clean.push_back(all[i]);
   }
-  std::vector<double>& samples = clean.size() * 2 >= all.size() ? clean : all;
+  std::vector<double>& samples = clean.size() >= kMinCleanShare * static_cast<double>(all.size()) ? clean : all;
   std::sort(samples.begin(), samples.end());
   report->threads = reply.at("threads");
   report->median_ns = Quantile(samples, 0.5);

@@ -18,7 +18,7 @@ struct RunOptions {
   std::vector<std::string> runner;
   int threads = 0;  // 0: the library's default
   int warmup = 3;
-  int repeat = 30;  // timed runs, at least 1
+  int repeat = 30;  // timed runs, at least 1; more, within limits, to make up for interrupted ones
 };
 
 struct KernelTime {
@@ -30,7 +30,7 @@ struct KernelTime {
 struct RunReport {
   std::vector<TensorValue> outputs;
   int threads = 0;
-  // Of the runs without an involuntary context switch, if these are at least half of all; otherwise of all.
+  // Of the runs without an involuntary context switch, if these are at least a tenth of all; otherwise of all.
   double median_ns = 0, p10_ns = 0, p90_ns = 0;
   std::vector<KernelTime> kernels;  // one per call, in order of execution
 };

@@ -228,6 +228,11 @@ TEST(Manifest, DamagedOnesAreErrors) {
   json = nlohmann::json::parse(good);
   json["calls"] = {7};
   EXPECT_THAT(ParseManifest(json.dump()).status().message(), HasSubstr("kernel 7"));
+  json = nlohmann::json::parse(good);
+  json["inputs"][0]["shape"] = {-1};
+  EXPECT_THAT(ParseManifest(json.dump()).status().message(), HasSubstr("shape"));
+  json["inputs"][0]["shape"] = {int64_t{1} << 40, int64_t{1} << 40};
+  EXPECT_THAT(ParseManifest(json.dump()).status().message(), HasSubstr("shape"));
 }
 
 TEST(ModelName, ComesFromThePath) {

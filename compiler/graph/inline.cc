@@ -89,7 +89,7 @@ class Inliner {
     if (consumer.reduction != Reduction::kNone && copy && IsSlice(producer)) return true;
     if (IsContraction(consumer)) {
       const std::string& op = graph_.stages[c].op;
-      if (op == "Conv") return IsPaddingFor(producer, consumer);
+      if (op == "Conv") return IsPaddingFor(producer, consumer) || (layout && IsThinInput(producer));
       return copy && !layout && StaysContraction(producer, consumer);
     }
     if (consumer.reduction != Reduction::kNone) {
@@ -113,6 +113,14 @@ class Inliner {
         return false;
     }
     return producer.value->args.size() == producer.axes.size();
+  }
+
+  // The model's image with few channels: a convolution reads it as it is, rather than have it copied into channels-last
+  // order, in which it would have short rows.
+  bool IsThinInput(const Stage& producer) const {
+    constexpr int64_t kFewChannels = 3;
+    const Tensor& image = graph_.tensors[StorageOf(graph_, producer.value->id)].tensor;
+    return image.role == TensorRole::kInput && producer.axes.back().extent <= kFewChannels;
   }
 
   // A zero padding in front of a convolution that has none of its own.

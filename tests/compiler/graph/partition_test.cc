@@ -149,6 +149,16 @@ TEST(Partition, PaddingMovesIntoTheConvolution) {
               ElementsAre("layout 4x5x5", "conv2d 1x1 4x5x5->4 +relu", "conv2d 3x3 4x5x5->4 +relu", "layout 5x5x4"));
 }
 
+TEST(Partition, ThinImagesAreReadWithoutACopy) {
+  ModelBuilder model;
+  model.Input("x", {1, 3, 9, 9}).Weights("w", {4, 3, 3, 3}).Node("Conv", {"x", "w"}, {"c"});
+  model.Attribute("pads", std::vector<int64_t>{1, 1, 1, 1})
+      .Node("Relu", {"c"}, {"r"})
+      .Node("GlobalMaxPool", {"r"}, {"y"})
+      .Output("y");
+  EXPECT_THAT(Names(MustPartition(model)), ElementsAre("conv2d 3x3 3x9x9->4 +relu", "globalmaxpool 9x9x4"));
+}
+
 TEST(Partition, GeluBecomesAnEpilogue) {
   ModelBuilder model;
   model.Input("x", {4, 8})

@@ -51,6 +51,13 @@ t2 output f32[2,6,7,20]
 t2[i0, i1, i2, i3] for i0:2 i1:6 i2:7 i3:20 = sum[r0:3 r1:3 r2:3] (select((((0 <= (((i1 * 2) + r0) + -1)) & ((((i1 * 2) + r0) + -1) < 12)) & ((0 <= (((i2 * 2) + r1) + -1)) & ((((i2 * 2) + r1) + -1) < 13))), t0[i0, (((i1 * 2) + r0) + -1), (((i2 * 2) + r1) + -1), r2], 0.0) * t1[i3, r2, r0, r1])
 )";
 
+constexpr char kPlanarInputConvolution[] = R"(tilth workload 1
+t0 input f32[1,3,12,13]
+t1 constant f32[20,3,3,3]
+t2 output f32[1,6,7,20]
+t2[i0, i1, i2, i3] for i0:1 i1:6 i2:7 i3:20 = sum[r0:3 r1:3 r2:3] (select((((0 <= (((i1 * 2) + r0) + -1)) & ((((i1 * 2) + r0) + -1) < 12)) & ((0 <= (((i2 * 2) + r1) + -1)) & ((((i2 * 2) + r1) + -1) < 13))), t0[i0, r2, (((i1 * 2) + r0) + -1), (((i2 * 2) + r1) + -1)], 0.0) * t1[i3, r2, r0, r1])
+)";
+
 constexpr char kGroupedConvolution[] = R"(tilth workload 1
 t0 input f32[1,7,7,12]
 t1 constant f32[18,4,3,3]
@@ -188,7 +195,8 @@ INSTANTIATE_TEST_SUITE_P(
     SmallShapes, Schedules,
     testing::Values(Named{"Matmul", kMatmul}, Named{"MatmulTransposedEpilogue", kMatmulTransposedEpilogue},
                     Named{"BatchedMatmul", kBatchedMatmul}, Named{"Convolution", kConvolution},
-                    Named{"StridedConvolution", kStridedConvolution}, Named{"GroupedConvolution", kGroupedConvolution},
+                    Named{"StridedConvolution", kStridedConvolution},
+                    Named{"PlanarInputConvolution", kPlanarInputConvolution}, Named{"GroupedConvolution", kGroupedConvolution},
                     Named{"Depthwise", kDepthwise}, Named{"MaxPool", kMaxPool}, Named{"GlobalAverage", kGlobalAverage},
                     Named{"Softmax", kSoftmax}, Named{"ShortSoftmax", kShortSoftmax}, Named{"Transpose", kTranspose},
                     Named{"SlicedGelu", kSlicedGelu}, Named{"MatrixVector", kMatrixVector}),

@@ -1,5 +1,5 @@
-// CostModel: scores candidates by their features. Implementations: the analytic prior, which needs no data, and the
-// learned forest.
+// CostModel: scores candidates by their features. Implementations: the analytic prior, which needs no data; the learned
+// forest (xgb_model.h); and the prior with a forest that learns its errors (corrected_prior.h).
 #pragma once
 
 #include <memory>

@@ -10,7 +10,7 @@
 namespace tilth {
 
 struct XgbOptions {
-  int rounds = 150;
+  int rounds = 100;
   int depth = 6;
   double eta = 0.1;
   double subsample = 0.8;

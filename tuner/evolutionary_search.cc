@@ -40,7 +40,7 @@ class Evolution {
     std::vector<Proposal> proposals;
     size_t next = 0;
     while (static_cast<int>(proposals.size()) < request_.count) {
-      if (rng_.Uniform() < RandomShare() && AddRandom(&proposals)) continue;
+      if (rng_.Uniform() < options_.random_share && AddRandom(&proposals)) continue;
       while (next < pool_.size() && (TooClose(pool_[next].candidate, proposals) || !Choose(pool_[next].schedule))) ++next;
       if (next == pool_.size()) {
         if (!AddRandom(&proposals)) break;
@@ -68,11 +68,6 @@ class Evolution {
       }
       return different < options_.least_difference;
     });
-  }
-
-  double RandomShare() const {
-    const double cold = 1 - static_cast<double>(request_.measured.size()) / std::max(1, options_.warm_trials);
-    return std::max(options_.random_share, options_.first_random_share * cold);
   }
 
   bool AddRandom(std::vector<Proposal>* proposals) {

@@ -16,9 +16,7 @@ struct EvolutionOptions {
   int climbs = 4;              // candidates whose neighbours are all scored, and climbed from
   int climb_steps = 3;
   int least_difference = 3;    // knobs in which two proposals of one batch differ
-  double random_share = 0.05;  // of the proposals …
-  double first_random_share = 0.3;  // … and of the first ones, when the model knows little; falls to the other by
-  int warm_trials = 24;             // so many measured candidates
+  double random_share = 0.05;  // of the proposals
   // Spaces of at most this size are scored completely instead.
   uint64_t enumerate_below = 2048;
 };

@@ -78,7 +78,7 @@ class Session {
                               .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     TILTH_ASSIGN_OR_RETURN(log_, TrialLog::Open(options_.log_path, options_.target, info));
     policy_ = MakeEvolutionarySearch();
-    TILTH_ASSIGN_OR_RETURN(learner_, Learner::Create(static_cast<int>(tasks_.size())));
+    TILTH_ASSIGN_OR_RETURN(learner_, Learner::Create());
     std::vector<ScheduledTask> scheduled;
     for (const TuningTask& task : tasks_) {
       scheduled.push_back({.weight = static_cast<double>(task.weight()),
@@ -217,7 +217,7 @@ class Session {
       TuningTask& task = tasks_[static_cast<size_t>(turn.task)];
       const std::vector<MeasuredCandidate>& measured = task.measured();
       const SearchRequest request = {.space = &task.space(),
-                                     .model = &learner_->ModelFor(turn.task),
+                                     .model = &learner_->model(),
                                      .measured = std::span(measured),
                                      .taken = &task.taken(),
                                      .count = count};

@@ -1,9 +1,11 @@
 // The conformance suite of CostModel: every implementation passes it.
 #include "cost_model/cost_model.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/rng.h"
+#include "cost_model/corrected_prior.h"
 #include "cost_model/features.h"
 #include "cost_model/xgb_model.h"
 #include "gtest/gtest.h"
@@ -79,8 +81,34 @@ TEST_P(CostModelConformance, RefusesRowsOfAnotherWidth) {
   EXPECT_EQ(model->Predict(narrow).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
+TEST(CorrectedPrior, IsThePriorBeforeItHasLearnt) {
+  const TrainingSet data = RandomMatmuls(30, 8);
+  EXPECT_EQ(CorrectedPrior::Create().value()->Predict(data.features).value(),
+            MakeAnalyticModel()->Predict(data.features).value());
+}
+
+TEST(CorrectedPrior, LearnsWhatThePriorGetsWrong) {
+  TrainingSet data = RandomMatmuls(300, 9);
+  const std::vector<float> prior = MakeAnalyticModel()->Predict(data.features).value();
+  // The truth is the prior, except that one of its inputs has an effect that it does not know.
+  const auto& names = FeatureNames();
+  const auto column = static_cast<size_t>(std::find(names.begin(), names.end(), "tile.rows") - names.begin());
+  for (int i = 0; i < data.rows(); ++i) {
+    const double unknown = data.features.row(i)[column] > 2 ? 4 : 1;
+    data.median_ns[static_cast<size_t>(i)] = unknown * std::exp2(-static_cast<double>(prior[static_cast<size_t>(i)]));
+  }
+  const auto model = CorrectedPrior::Create().value();
+  ASSERT_TRUE(model->Update(data).ok());
+  const auto truth = Negated(data.median_ns);
+  EXPECT_GT(RankCorrelation(model->Predict(data.features).value(), truth), RankCorrelation(prior, truth) + 0.1);
+  EXPECT_GT(RankCorrelation(model->Predict(data.features).value(), truth), 0.98);
+}
+
 INSTANTIATE_TEST_SUITE_P(All, CostModelConformance,
                          testing::Values(Implementation{"analytic", [] { return MakeAnalyticModel(); }},
+                                         Implementation{"corrected", []() -> std::unique_ptr<CostModel> {
+                                                          return CorrectedPrior::Create().value();
+                                                        }},
                                          Implementation{"xgboost", []() -> std::unique_ptr<CostModel> {
                                                           return XgbModel::Create().value();
                                                         }}),

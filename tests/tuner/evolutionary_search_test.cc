@@ -4,8 +4,8 @@
 #include <limits>
 #include <set>
 
+#include "cost_model/corrected_prior.h"
 #include "cost_model/features.h"
-#include "cost_model/xgb_model.h"
 #include "gtest/gtest.h"
 #include "tests/tuner/fixtures.h"
 
@@ -29,17 +29,15 @@ double SyntheticNs(const SearchSpace& space, const Candidate& candidate) {
 double SearchedBest(const SearchSpace& space, int budget, uint64_t seed) {
   Rng rng(seed);
   const auto policy = MakeEvolutionarySearch({.population = 64, .generations = 3});
-  const auto prior = MakeAnalyticModel();
-  const auto learned = XgbModel::Create({.rounds = 40}).value();
+  const auto model = CorrectedPrior::Create({.rounds = 40}).value();
   TrainingSet data;
   std::vector<MeasuredCandidate> measured;
   TakenCandidates taken;
   double best = std::numeric_limits<double>::infinity();
   std::vector<float> row(static_cast<size_t>(NumFeatures()));
   while (static_cast<int>(measured.size()) < budget) {
-    const CostModel& model = data.rows() < 16 ? *prior : *learned;
     const auto proposals =
-        policy->Propose({.space = &space, .model = &model, .measured = measured, .taken = &taken, .count = 8}, rng);
+        policy->Propose({.space = &space, .model = model.get(), .measured = measured, .taken = &taken, .count = 8}, rng);
     EXPECT_TRUE(proposals.ok()) << proposals.status();
     for (const Proposal& proposal : *proposals) {
       const double time = SyntheticNs(space, proposal.candidate);
@@ -49,7 +47,7 @@ double SearchedBest(const SearchSpace& space, int budget, uint64_t seed) {
       ExtractFeatures(space.Resolve(proposal.candidate), space.target(), row);
       data.Append(row, time, 0);
     }
-    EXPECT_TRUE(learned->Update(data).ok());
+    EXPECT_TRUE(model->Update(data).ok());
   }
   return best;
 }

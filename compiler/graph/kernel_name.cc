@@ -92,6 +92,14 @@ std::string ProductName(const Stage& stage) {
   return StrCat("matmul ", absl::StrJoin(extents, "x"), "x", stage.reduce_axes[0].extent);
 }
 
+// What exporters make of a GELU has a name.
+std::string WithGelu(std::string ops) {
+  for (const std::string_view gelu : {"div+erf+add+mul+mul", "mul+erf+add+mul+mul"}) {
+    if (const size_t at = ops.find(gelu); at != std::string::npos) ops.replace(at, gelu.size(), "gelu");
+  }
+  return ops;
+}
+
 std::string HeadName(const Graph& graph, const GraphStage& head) {
   if (!TapExtents(head.stage).empty()) return WindowName(graph, head);
   if (IsContraction(head.stage) && head.stage.reduce_axes.size() == 1) return ProductName(head.stage);
@@ -117,7 +125,7 @@ std::string KernelName(const Graph& graph, const std::vector<int>& group) {
         std::unique(ops.begin(), ops.end(), [](const auto& a, const auto& b) { return a == "bias" && b == "bias"; }),
         ops.end());
     if (ops[0] == Lower(head.op)) ops.erase(ops.begin());
-    return ops.empty() ? HeadName(graph, head) : StrCat(HeadName(graph, head), " +", absl::StrJoin(ops, "+"));
+    return ops.empty() ? HeadName(graph, head) : StrCat(HeadName(graph, head), " +", WithGelu(absl::StrJoin(ops, "+")));
   }
   int sums = 0;
   bool roots = false;

@@ -12,12 +12,13 @@ struct TilthTimespec {
   int64_t seconds;
   int64_t nanoseconds;
 };
-enum { kTilthClockMonotonic = 1 };
+enum { kTilthClockMonotonic = 1, kTilthMadviseHugePage = 14 };
 
 void* aligned_alloc(size_t alignment, size_t size);
 void* calloc(size_t count, size_t size);
 void free(void* memory);
 void* memcpy(void* restrict to, const void* restrict from, size_t size);
+int madvise(void* memory, size_t size, int advice);
 int clock_gettime(int clock, struct TilthTimespec* time);
 int pthread_create(TilthThread* thread, const void* attributes, void* (*start)(void*), void* argument);
 int pthread_join(TilthThread thread, void** result);

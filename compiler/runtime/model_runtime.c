@@ -11,6 +11,8 @@
 /* Hidden: a program may hold several model libraries, each with a plan of its own. */
 extern const TilthModelPlan tilth_model_plan __attribute__((visibility("hidden")));
 
+enum { kHugePageBytes = 2 << 20 };
+
 struct TilthModelInstance {
   TilthPool* pool;
   char* arena;
@@ -61,14 +63,23 @@ static void* Resolve(const TilthModelInstance* instance, TilthPlanBinding bindin
   }
 }
 
+/* Large arenas come in huge pages where the system has them to give: kernels sweep whole tensors, and each page that
+ * they touch costs an entry in the TLB. */
+static void* AllocateArena(size_t bytes) {
+  if (bytes < kHugePageBytes) return aligned_alloc(TILTH_BUFFER_ALIGNMENT, bytes > 0 ? bytes : TILTH_BUFFER_ALIGNMENT);
+  const size_t whole_pages = (bytes + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
+  void* const arena = aligned_alloc(kHugePageBytes, whole_pages);
+  if (arena != NULL) madvise(arena, whole_pages, kTilthMadviseHugePage);
+  return arena;
+}
+
 TilthModelInstance* TilthModelCreate(int32_t threads) {
   const TilthModelPlan* const plan = &tilth_model_plan;
   if (threads <= 0) threads = (int32_t)plan->default_threads;
   if (threads <= 0) threads = UsableCpus();
   TilthModelInstance* const instance = calloc(1, sizeof(TilthModelInstance));
   if (instance == NULL) return NULL;
-  const size_t arena_bytes = (size_t)(plan->arena_bytes > 0 ? plan->arena_bytes : TILTH_BUFFER_ALIGNMENT);
-  instance->arena = aligned_alloc(TILTH_BUFFER_ALIGNMENT, arena_bytes);
+  instance->arena = AllocateArena((size_t)plan->arena_bytes);
   instance->pointers = calloc((size_t)plan->num_bindings + 1, sizeof(void*));
   instance->pool = TilthPoolCreate(threads, MaxScratchBytes(plan));
   if (instance->arena == NULL || instance->pointers == NULL || instance->pool == NULL) {

@@ -83,9 +83,11 @@ void AddRunCommand(CLI::App& app, int* exit_code) {
   const auto arguments = std::make_shared<Arguments>();
   command->add_option("DIR", arguments->directory, "what 'tilth build -o' wrote")->required();
   command->add_option("--inputs", arguments->inputs, "serialised ONNX tensors, one per input (default: random values)")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   command->add_option("--expect", arguments->expected, "serialised ONNX tensors to compare the outputs with")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   command->add_option("--repeat", arguments->repeat, "timed runs (default: 30)")->check(CLI::Range(1, 1000000));
   AddRunnerArguments(command, &arguments->runner);
   command->callback([arguments, exit_code] {

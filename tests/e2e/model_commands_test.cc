@@ -94,7 +94,7 @@ TEST_F(ModelCommandsTest, RunComparesWithExpectedOutputs) {
   const std::string input = Path("test_data_set_0/input_0.pb");
   EXPECT_EQ(
       RunTilth({"run", Path("out"), "--inputs", input, "--expect", Path("test_data_set_0/output_0.pb")}).exit_code, 0);
-  const ProgramResult wrong = RunTilth({"run", Path("out"), "--inputs", input, "--expect", input});
+  const ProgramResult wrong = RunTilth({"run", "--inputs", input, "--expect", input, Path("out")});
   EXPECT_EQ(wrong.exit_code, 1);
   EXPECT_THAT(wrong.err, HasSubstr("output y is not as expected: element [0] is 0, expected -2"));
 }

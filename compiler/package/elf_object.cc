@@ -143,6 +143,46 @@ void ElfObject::DefineJump(std::string_view name, std::string_view target) {
       {Section::kText, offset + machine.jump_displacement, FindOrAddSymbol(target), {}, machine.jump_addend, true});
 }
 
+// Local symbols come first: the null symbol and one for each section (numbers 1 … kNumSections, as the sections).
+void ElfObject::WriteSymbols(std::string* table, std::string* names) const {
+  AppendValue(table, Elf64_Sym{});
+  for (int i = 0; i < kNumSections; ++i) {
+    Elf64_Sym symbol = {};
+    symbol.st_info = ELF64_ST_INFO(STB_LOCAL, STT_SECTION);
+    symbol.st_shndx = static_cast<uint16_t>(i + 1);
+    AppendValue(table, symbol);
+  }
+  for (const Symbol& entry : symbols_) {
+    Elf64_Sym symbol = {};
+    symbol.st_name = static_cast<uint32_t>(names->size());
+    *names += entry.name;
+    *names += '\0';
+    const int type = entry.section < 0 ? STT_NOTYPE : entry.function ? STT_FUNC : STT_OBJECT;
+    symbol.st_info = static_cast<unsigned char>(ELF64_ST_INFO(STB_GLOBAL, type));
+    symbol.st_other = entry.hidden ? STV_HIDDEN : STV_DEFAULT;
+    symbol.st_shndx = entry.section < 0 ? uint16_t{SHN_UNDEF} : static_cast<uint16_t>(entry.section + 1);
+    symbol.st_value = static_cast<uint64_t>(entry.offset);
+    symbol.st_size = static_cast<uint64_t>(entry.size);
+    AppendValue(table, symbol);
+  }
+}
+
+std::string ElfObject::RelocationsOf(Section section) const {
+  const Machine& machine = MachineOf(arch_);
+  std::string table;
+  for (const Relocation& relocation : relocations_) {
+    if (relocation.section != section) continue;
+    const uint64_t symbol =
+        relocation.symbol < 0 ? static_cast<uint64_t>(relocation.target) + 1 : relocation.symbol + kNumSections + 1;
+    Elf64_Rela patch = {};
+    patch.r_offset = static_cast<uint64_t>(relocation.offset);
+    patch.r_info = ELF64_R_INFO(symbol, relocation.jump ? machine.jump_relocation : machine.pointer_relocation);
+    patch.r_addend = relocation.addend;
+    AppendValue(&table, patch);
+  }
+  return table;
+}
+
 StatusOr<std::string> ElfObject::Finish() const {
   for (int i = 0; i < kNumSections; ++i) {
     if (static_cast<int64_t>(sections_[i].size()) > kMaxSectionBytes) {
@@ -150,48 +190,17 @@ StatusOr<std::string> ElfObject::Finish() const {
                                                " bytes; a library holds at most ", kMaxSectionBytes));
     }
   }
-  const Machine& machine = MachineOf(arch_);
-
-  // Local symbols come first: the null symbol and one for each section (numbers 1 … kNumSections, as the sections).
-  std::string symbols, strings(1, '\0');
-  AppendValue(&symbols, Elf64_Sym{});
-  for (int i = 0; i < kNumSections; ++i) {
-    Elf64_Sym symbol = {};
-    symbol.st_info = ELF64_ST_INFO(STB_LOCAL, STT_SECTION);
-    symbol.st_shndx = static_cast<uint16_t>(i + 1);
-    AppendValue(&symbols, symbol);
-  }
-  for (const Symbol& entry : symbols_) {
-    Elf64_Sym symbol = {};
-    symbol.st_name = static_cast<uint32_t>(strings.size());
-    strings += entry.name;
-    strings += '\0';
-    const int type = entry.section < 0 ? STT_NOTYPE : entry.function ? STT_FUNC : STT_OBJECT;
-    symbol.st_info = static_cast<unsigned char>(ELF64_ST_INFO(STB_GLOBAL, type));
-    symbol.st_other = entry.hidden ? STV_HIDDEN : STV_DEFAULT;
-    symbol.st_shndx = entry.section < 0 ? uint16_t{SHN_UNDEF} : static_cast<uint16_t>(entry.section + 1);
-    symbol.st_value = static_cast<uint64_t>(entry.offset);
-    symbol.st_size = static_cast<uint64_t>(entry.size);
-    AppendValue(&symbols, symbol);
-  }
-
+  std::string symbols, names(1, '\0');
+  WriteSymbols(&symbols, &names);
   std::string patches[kNumSections];
-  for (const Relocation& relocation : relocations_) {
-    const uint64_t symbol =
-        relocation.symbol < 0 ? static_cast<uint64_t>(relocation.target) + 1 : relocation.symbol + kNumSections + 1;
-    Elf64_Rela patch = {};
-    patch.r_offset = static_cast<uint64_t>(relocation.offset);
-    patch.r_info = ELF64_R_INFO(symbol, relocation.jump ? machine.jump_relocation : machine.pointer_relocation);
-    patch.r_addend = relocation.addend;
-    AppendValue(&patches[static_cast<int>(relocation.section)], patch);
-  }
+  for (int i = 0; i < kNumSections; ++i) patches[i] = RelocationsOf(static_cast<Section>(i));
 
   constexpr uint64_t kFlags[] = {SHF_ALLOC | SHF_EXECINSTR, SHF_ALLOC, SHF_ALLOC | SHF_WRITE};
   constexpr uint32_t kSymbolTable = kNumSections + 1;
-  size_t expected = symbols.size() + strings.size() + (size_t{64} << 10);
+  size_t expected = symbols.size() + names.size() + (size_t{64} << 10);
   for (const std::string& contents : sections_) expected += contents.size();
   for (const std::string& patch : patches) expected += patch.size();
-  FileBuilder file(machine.elf_machine, expected);
+  FileBuilder file(MachineOf(arch_).elf_machine, expected);
   for (int i = 0; i < kNumSections; ++i) {
     file.Add(kSectionNames[i], sections_[i], Header(SHT_PROGBITS, kFlags[i], kSectionAlignment));
   }
@@ -200,7 +209,7 @@ StatusOr<std::string> ElfObject::Finish() const {
   symbol_header.sh_info = kNumSections + 1;
   symbol_header.sh_entsize = sizeof(Elf64_Sym);
   file.Add(".symtab", symbols, symbol_header);
-  file.Add(".strtab", strings, Header(SHT_STRTAB, 0, 1));
+  file.Add(".strtab", names, Header(SHT_STRTAB, 0, 1));
   file.Add(".note.GNU-stack", "", Header(SHT_PROGBITS, 0, 1));
   for (int i = 0; i < kNumSections; ++i) {
     if (patches[i].empty()) continue;

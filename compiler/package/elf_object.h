@@ -57,6 +57,9 @@ class ElfObject {
   };
 
   int FindOrAddSymbol(std::string_view name);
+  // Appends to an empty symbol table and to its string table, which holds the empty name.
+  void WriteSymbols(std::string* table, std::string* names) const;
+  std::string RelocationsOf(Section section) const;
 
   Arch arch_;
   std::string sections_[kNumSections];

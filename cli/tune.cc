@@ -40,7 +40,8 @@ Status ParseTimeBudget(const std::string& text, double* seconds) {
   if (text.empty()) return absl::OkStatus();
   absl::Duration duration;
   if (!absl::ParseDuration(text, &duration) || duration <= absl::ZeroDuration()) {
-    return absl::InvalidArgumentError(StrCat("--time-budget ", text, ": give a positive duration, as in 90s, 10m or 1h30m"));
+    return absl::InvalidArgumentError(
+        StrCat("--time-budget ", text, ": give a positive duration, as in 90s, 10m or 1h30m"));
   }
   *seconds = absl::ToDoubleSeconds(duration);
   return absl::OkStatus();
@@ -88,8 +89,8 @@ void AddTuneCommand(CLI::App& app, int* exit_code) {
       ->check(CLI::Range(1, 100'000'000));
   command->add_option("--time-budget", arguments->time_budget, "stop searching after this long, as in 90s or 10m");
   command->add_option("--seed", tune.seed, "of the search's random numbers (default: 1)");
-  CLI::Option* farm = command->add_option("--farm", tune.farm_address,
-                                          "HOST:PORT of a tracker (default: measure on this machine)");
+  CLI::Option* farm =
+      command->add_option("--farm", tune.farm_address, "HOST:PORT of a tracker (default: measure on this machine)");
   command->add_option("--device", tune.device_class, "the class of devices on that farm")->needs(farm);
   command->add_option("--tasks", tune.task_filter, "only kernels whose name contains this");
   command->add_flag("--json", arguments->json, "print one JSON document; the table goes to stderr");

@@ -14,8 +14,8 @@ class AnalyticModel : public CostModel {
   StatusOr<std::vector<float>> Predict(const FeatureMatrix& features) const override {
     if (features.rows() > 0 && features.columns != NumFeatures()) {
       return absl::InvalidArgumentError(StrCat("analytic model: rows of ", features.columns,
-                                                     " features, but feature version ", kFeatureVersion, " has ",
-                                                     NumFeatures()));
+                                               " features, but feature version ", kFeatureVersion, " has ",
+                                               NumFeatures()));
     }
     std::vector<float> scores;
     scores.reserve(static_cast<size_t>(features.rows()));

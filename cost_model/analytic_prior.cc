@@ -9,9 +9,9 @@ namespace {
 constexpr double kFmaLatencyCycles = 4;
 constexpr double kLoadsPerCycle = 2;
 constexpr double kStoresPerCycle = 1;
-constexpr double kBodyOverheadCycles = 1;      // loop counter and branch of one body execution
-constexpr double kTileOverheadCycles = 20;     // accumulators cleared, folded and stored, pipeline filled again
-constexpr double kTaskOverheadCycles = 150;    // an indirect call and the prologue of a task
+constexpr double kBodyOverheadCycles = 1;    // loop counter and branch of one body execution
+constexpr double kTileOverheadCycles = 20;   // accumulators cleared, folded and stored, pipeline filled again
+constexpr double kTaskOverheadCycles = 150;  // an indirect call and the prologue of a task
 constexpr double kInstructionCacheBytes = 24 << 10;
 constexpr double kBytesPerInstruction = 8;
 // Bytes per cycle that arrive in L1 from L2, in L2 from L3, in L3 from memory.
@@ -54,8 +54,8 @@ PriorEstimate EstimateTime(const NestAnalysis& analysis, const LoopNest& nest, c
     estimate.memory_ns = std::max(estimate.memory_ns, ns_per_cycle * cycles);
   }
   const double straight_bytes = analysis.copy_bytes - analysis.strided_copy_bytes;
-  estimate.copy_ns = ns_per_cycle * (straight_bytes / kCopyBytesPerCycle +
-                                     analysis.strided_copy_bytes / kStridedCopyBytesPerCycle);
+  estimate.copy_ns =
+      ns_per_cycle * (straight_bytes / kCopyBytesPerCycle + analysis.strided_copy_bytes / kStridedCopyBytesPerCycle);
   estimate.overhead_ns = ns_per_cycle * kTaskOverheadCycles * analysis.tasks;
   return estimate;
 }

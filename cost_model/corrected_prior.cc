@@ -6,8 +6,8 @@
 namespace tilth {
 namespace {
 
-// The forest predicts best / ratio, which is about 1 for the candidates that beat the prior most and 0 for failures; below
-// this a prediction is noise, and its logarithm would be, too.
+// The forest predicts best / ratio, which is about 1 for the candidates that beat the prior most and 0 for failures;
+// below this a prediction is noise, and its logarithm would be, too.
 constexpr float kSmallest = 0.02f;
 
 }  // namespace

@@ -1,5 +1,5 @@
-// The table of features. A row is a name and how its value is read from the analysis; blocks that repeat per cache level
-// and per access follow the table.
+// The table of features. A row is a name and how its value is read from the analysis; blocks that repeat per cache
+// level and per access follow the table.
 #include "cost_model/features.h"
 
 #include <algorithm>
@@ -52,13 +52,15 @@ constexpr Feature kFeatures[] = {
     {"kind.rowwise", [](const Input& in) { return Flag(in.rowwise()); }},
     {"kind.elementwise", [](const Input& in) { return Flag(in.elementwise()); }},
     // The register tile and the unrolled body.
-    {"tile.lane_use", [](const Input& in) {
-       return Ratio(4 * in.analysis.lanes, std::max(4, in.target.vector_bytes)); }},
+    {"tile.lane_use",
+     [](const Input& in) { return Ratio(4 * in.analysis.lanes, std::max(4, in.target.vector_bytes)); }},
     {"tile.accumulators", [](const Input& in) { return Log(in.nest.accumulator_registers); }},
-    {"tile.register_use", [](const Input& in) {
-       return Ratio(in.nest.accumulator_registers, std::max(1, in.target.vector_registers)); }},
-    {"tile.latency_cover", [](const Input& in) {
-       return std::min(2.0, Ratio(in.nest.accumulator_registers, 4.0 * std::max(1, in.target.fma_per_cycle))); }},
+    {"tile.register_use",
+     [](const Input& in) { return Ratio(in.nest.accumulator_registers, std::max(1, in.target.vector_registers)); }},
+    {"tile.latency_cover",
+     [](const Input& in) {
+       return std::min(2.0, Ratio(in.nest.accumulator_registers, 4.0 * std::max(1, in.target.fma_per_cycle)));
+     }},
     {"tile.rows", [](const Input& in) { return in.tiled() ? Log(in.tiled()->rows) : 0; }},
     {"tile.columns", [](const Input& in) { return in.tiled() ? Log(in.tiled()->columns) : 0; }},
     {"tile.vectors", [](const Input& in) { return in.tiled() ? Log(in.tiled()->vectors) : 0; }},
@@ -68,10 +70,10 @@ constexpr Feature kFeatures[] = {
     {"body.points", [](const Input& in) { return Log(in.analysis.body_points); }},
     {"body.instructions", [](const Input& in) { return Log(in.nest.body_instructions); }},
     {"body.executions", [](const Input& in) { return Log(in.analysis.body_executions); }},
-    {"body.loads_per_point", [](const Input& in) {
-       return Log(Ratio(in.analysis.body_loads, in.analysis.body_points)); }},
-    {"body.stores_per_point", [](const Input& in) {
-       return Log(Ratio(in.analysis.body_stores, in.analysis.body_points)); }},
+    {"body.loads_per_point",
+     [](const Input& in) { return Log(Ratio(in.analysis.body_loads, in.analysis.body_points)); }},
+    {"body.stores_per_point",
+     [](const Input& in) { return Log(Ratio(in.analysis.body_stores, in.analysis.body_points)); }},
     // Choices that have no number of their own.
     {"choice.k_block", [](const Input& in) { return in.tiled() ? Log(in.tiled()->k_block) : 0; }},
     {"choice.k_unroll", [](const Input& in) { return in.tiled() ? Log(in.tiled()->k_unroll) : 0; }},
@@ -85,8 +87,8 @@ constexpr Feature kFeatures[] = {
     {"choice.rows_per_task", [](const Input& in) { return in.rowwise() ? Log(in.rowwise()->rows_per_task) : 0; }},
     {"choice.across_rows", [](const Input& in) { return Flag(in.rowwise() && in.rowwise()->across_rows); }},
     {"choice.vectors", [](const Input& in) { return in.elementwise() ? Log(in.elementwise()->vectors) : 0; }},
-    {"choice.points_per_task", [](const Input& in) {
-       return in.elementwise() ? Log(in.elementwise()->points_per_task) : 0; }},
+    {"choice.points_per_task",
+     [](const Input& in) { return in.elementwise() ? Log(in.elementwise()->points_per_task) : 0; }},
     // Waste and parallelism.
     {"waste.lanes", [](const Input& in) { return in.analysis.lane_waste - 1; }},
     {"waste.tile", [](const Input& in) { return Log(in.analysis.tile_waste - 1); }},
@@ -99,8 +101,8 @@ constexpr Feature kFeatures[] = {
     // Copies.
     {"copy.bytes", [](const Input& in) { return Log(in.analysis.copy_bytes); }},
     {"copy.strided_bytes", [](const Input& in) { return Log(in.analysis.strided_copy_bytes); }},
-    {"copy.per_compulsory_byte", [](const Input& in) {
-       return Log(Ratio(in.analysis.copy_bytes, in.analysis.compulsory_bytes)); }},
+    {"copy.per_compulsory_byte",
+     [](const Input& in) { return Log(Ratio(in.analysis.copy_bytes, in.analysis.compulsory_bytes)); }},
     {"copy.executions", [](const Input& in) { return Log(in.analysis.copy_executions); }},
     // The analytic prior and its parts.
     {kPriorName, [](const Input& in) { return Log(in.prior.TotalNs()); }},
@@ -127,9 +129,9 @@ std::vector<std::string> MakeNames() {
 
 float* WriteCaches(const NestAnalysis& analysis, float* out) {
   for (const CacheUse& cache : analysis.caches) {
-    for (double value : {Log(cache.footprint_bytes), std::min(4.0, Ratio(cache.footprint_bytes, cache.capacity_bytes)),
-                         Log(cache.traffic_bytes), Log(Ratio(analysis.flops, cache.traffic_bytes)),
-                         Log(cache.entries)}) {
+    for (double value :
+         {Log(cache.footprint_bytes), std::min(4.0, Ratio(cache.footprint_bytes, cache.capacity_bytes)),
+          Log(cache.traffic_bytes), Log(Ratio(analysis.flops, cache.traffic_bytes)), Log(cache.entries)}) {
       *out++ = static_cast<float>(value);
     }
   }
@@ -140,9 +142,8 @@ float* WriteCaches(const NestAnalysis& analysis, float* out) {
 float* WriteAccesses(const NestAnalysis& analysis, float* out) {
   absl::InlinedVector<const AccessUse*, 8> order;
   for (const AccessUse& access : analysis.accesses) order.push_back(&access);
-  std::stable_sort(order.begin(), order.end(), [](const AccessUse* a, const AccessUse* b) {
-    return a->traffic_bytes[0] > b->traffic_bytes[0];
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [](const AccessUse* a, const AccessUse* b) { return a->traffic_bytes[0] > b->traffic_bytes[0]; });
   for (size_t i = 0; i < kTopAccesses; ++i) {
     static const AccessUse kAbsent;
     const AccessUse& access = i < order.size() ? *order[i] : kAbsent;
@@ -193,8 +194,8 @@ FeatureMatrix ExtractFeatures(const SearchSpace& space, std::span<const Candidat
   matrix.values.resize(candidates.size() * static_cast<size_t>(matrix.columns));
   for (size_t i = 0; i < candidates.size(); ++i) {
     ExtractFeatures(space.Resolve(candidates[i]), space.target(),
-                    std::span<float>(matrix.values).subspan(i * static_cast<size_t>(matrix.columns),
-                                                            static_cast<size_t>(matrix.columns)));
+                    std::span<float>(matrix.values)
+                        .subspan(i * static_cast<size_t>(matrix.columns), static_cast<size_t>(matrix.columns)));
   }
   return matrix;
 }

@@ -15,8 +15,8 @@ constexpr double kUsableShare = 0.75;
 // The loops from this depth inwards are the innermost body: unrolled or vector.
 int BodyDepth(const LoopNest& nest) {
   int depth = static_cast<int>(nest.loops.size());
-  while (depth > 0 && (nest.loops[depth - 1].kind == LoopKind::kUnrolled ||
-                       nest.loops[depth - 1].kind == LoopKind::kVector)) {
+  while (depth > 0 &&
+         (nest.loops[depth - 1].kind == LoopKind::kUnrolled || nest.loops[depth - 1].kind == LoopKind::kVector)) {
     --depth;
   }
   return depth;

@@ -33,7 +33,8 @@ using Booster = std::unique_ptr<void, BoosterDeleter>;
 
 StatusOr<Booster> MakeBooster(const DMatrixHandle* matrices, int count) {
   BoosterHandle handle = nullptr;
-  TILTH_RETURN_IF_ERROR(ToStatus(XGBoosterCreate(matrices, static_cast<bst_ulong>(count), &handle), "creating a model"));
+  TILTH_RETURN_IF_ERROR(
+      ToStatus(XGBoosterCreate(matrices, static_cast<bst_ulong>(count), &handle), "creating a model"));
   Booster booster(handle);
   TILTH_RETURN_IF_ERROR(ToStatus(XGBoosterSetParam(handle, "nthread", "1"), "setting nthread"));
   return booster;
@@ -87,7 +88,7 @@ Status XgbModel::Update(const TrainingSet& data) {
   const auto rows = static_cast<size_t>(data.rows());
   if (rows == 0 || data.median_ns.size() != rows || data.group.size() != rows) {
     return absl::InvalidArgumentError(StrCat("training set with ", rows, " rows, ", data.median_ns.size(),
-                                                   " times and ", data.group.size(), " groups"));
+                                             " times and ", data.group.size(), " groups"));
   }
   TILTH_ASSIGN_OR_RETURN(const Matrix matrix, MakeMatrix(data.features));
   const std::vector<float> labels = Labels(data);
@@ -121,8 +122,8 @@ StatusOr<std::vector<float>> XgbModel::Predict(const FeatureMatrix& features) co
   bst_ulong expected = 0;
   TILTH_RETURN_IF_ERROR(ToStatus(XGBoosterGetNumFeature(impl_->booster.get(), &expected), "asking for its features"));
   if (expected != static_cast<bst_ulong>(features.columns)) {
-    return absl::InvalidArgumentError(StrCat("rows of ", features.columns, " features, but the model learned from ",
-                                                   expected));
+    return absl::InvalidArgumentError(
+        StrCat("rows of ", features.columns, " features, but the model learned from ", expected));
   }
   TILTH_ASSIGN_OR_RETURN(const Matrix matrix, MakeMatrix(features));
   constexpr char kConfig[] =
@@ -130,9 +131,8 @@ StatusOr<std::vector<float>> XgbModel::Predict(const FeatureMatrix& features) co
   const bst_ulong* shape = nullptr;
   bst_ulong rank = 0;
   const float* scores = nullptr;
-  TILTH_RETURN_IF_ERROR(
-      ToStatus(XGBoosterPredictFromDMatrix(impl_->booster.get(), matrix.get(), kConfig, &shape, &rank, &scores),
-               "predicting"));
+  TILTH_RETURN_IF_ERROR(ToStatus(
+      XGBoosterPredictFromDMatrix(impl_->booster.get(), matrix.get(), kConfig, &shape, &rank, &scores), "predicting"));
   return std::vector<float>(scores, scores + features.rows());
 }
 
@@ -151,16 +151,17 @@ StatusOr<std::unique_ptr<XgbModel>> XgbModel::FromJson(std::string_view json) {
   const auto document = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
   const bool complete = document.is_object() && document.contains("feature_version") && document.contains("model") &&
                         document["feature_version"].is_number_integer();
-  if (!complete) return absl::InvalidArgumentError("not a cost model: expected a JSON object with feature_version and model");
+  if (!complete)
+    return absl::InvalidArgumentError("not a cost model: expected a JSON object with feature_version and model");
   if (const auto version = document["feature_version"].get<int>(); version != kFeatureVersion) {
     return absl::InvalidArgumentError(StrCat("cost model of feature version ", version, "; this program has version ",
-                                                   kFeatureVersion, ": train a new one"));
+                                             kFeatureVersion, ": train a new one"));
   }
   TILTH_ASSIGN_OR_RETURN(auto model, Create());
   TILTH_ASSIGN_OR_RETURN(Booster booster, MakeBooster(nullptr, 0));
   const std::string text = document["model"].dump();
-  if (Status status = ToStatus(XGBoosterLoadModelFromBuffer(booster.get(), text.data(), static_cast<bst_ulong>(text.size())),
-                               "loading");
+  if (Status status = ToStatus(
+          XGBoosterLoadModelFromBuffer(booster.get(), text.data(), static_cast<bst_ulong>(text.size())), "loading");
       !status.ok()) {
     return absl::InvalidArgumentError(status.message());
   }

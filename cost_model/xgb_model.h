@@ -17,8 +17,8 @@ struct XgbOptions {
   int seed = 1;
 };
 
-// Regression on best_ns / median_ns within each group (1 for the best, 0 for failures), squared error, histogram trees, one
-// thread: the same data and options give the same model.
+// Regression on best_ns / median_ns within each group (1 for the best, 0 for failures), squared error, histogram trees,
+// one thread: the same data and options give the same model.
 class XgbModel : public CostModel {
  public:
   static StatusOr<std::unique_ptr<XgbModel>> Create(const XgbOptions& options = {});

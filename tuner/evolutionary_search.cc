@@ -41,7 +41,8 @@ class Evolution {
     size_t next = 0;
     while (static_cast<int>(proposals.size()) < request_.count) {
       if (rng_.Uniform() < options_.random_share && AddRandom(&proposals)) continue;
-      while (next < pool_.size() && (TooClose(pool_[next].candidate, proposals) || !Choose(pool_[next].schedule))) ++next;
+      while (next < pool_.size() && (TooClose(pool_[next].candidate, proposals) || !Choose(pool_[next].schedule)))
+        ++next;
       if (next == pool_.size()) {
         if (!AddRandom(&proposals)) break;
         continue;
@@ -55,7 +56,9 @@ class Evolution {
 
  private:
   // Whether a candidate with this schedule may be proposed; it is then chosen.
-  bool Choose(uint64_t schedule) { return !request_.taken->ContainsSchedule(schedule) && chosen_.insert(schedule).second; }
+  bool Choose(uint64_t schedule) {
+    return !request_.taken->ContainsSchedule(schedule) && chosen_.insert(schedule).second;
+  }
 
   // The best by score are often variations of one candidate, whose times will be alike: what a batch can teach lies in
   // its differences.
@@ -92,9 +95,8 @@ class Evolution {
     for (const MeasuredCandidate& entry : request_.measured) {
       if (entry.median_ns > 0) measured.push_back(entry);
     }
-    std::stable_sort(measured.begin(), measured.end(), [](const MeasuredCandidate& a, const MeasuredCandidate& b) {
-      return a.median_ns < b.median_ns;
-    });
+    std::stable_sort(measured.begin(), measured.end(),
+                     [](const MeasuredCandidate& a, const MeasuredCandidate& b) { return a.median_ns < b.median_ns; });
     if (static_cast<int>(measured.size()) > options_.elites) measured.resize(static_cast<size_t>(options_.elites));
 
     std::vector<Candidate> founders;

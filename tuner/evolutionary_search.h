@@ -11,9 +11,9 @@ namespace tilth {
 struct EvolutionOptions {
   int population = 256;
   int generations = 4;
-  int elites = 24;             // best measured candidates that found the population
+  int elites = 24;  // best measured candidates that found the population
   double crossover_share = 0.2;
-  int climbs = 4;              // candidates whose neighbours are all scored, and climbed from
+  int climbs = 4;  // candidates whose neighbours are all scored, and climbed from
   int climb_steps = 3;
   int least_difference = 3;    // knobs in which two proposals of one batch differ
   double random_share = 0.05;  // of the proposals

@@ -60,7 +60,8 @@ FinalRound::FinalRound(const std::vector<TuningTask>& tasks, const std::vector<i
     : tasks_(tasks), seed_(MixBits(seed)) {
   for (int task : chosen) {
     std::vector<Candidate> rivals;
-    for (const MeasuredCandidate& entry : tasks_[static_cast<size_t>(task)].Best(kRivals)) rivals.push_back(entry.candidate);
+    for (const MeasuredCandidate& entry : tasks_[static_cast<size_t>(task)].Best(kRivals))
+      rivals.push_back(entry.candidate);
     // The default belongs to the comparison: the speed-up is told from it.
     const Candidate fallback = tasks_[static_cast<size_t>(task)].space().Default();
     if (tasks_[static_cast<size_t>(task)].default_ns() > 0 &&

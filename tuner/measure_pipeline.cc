@@ -25,10 +25,14 @@ constexpr int64_t kShortestDeadlineMs = 15'000;
 
 MeasureErrorKind KindOf(BuildStep step) {
   switch (step) {
-    case BuildStep::kInstantiate: return MeasureErrorKind::kInstantiate;
-    case BuildStep::kLower: return MeasureErrorKind::kLower;
-    case BuildStep::kCompile: return MeasureErrorKind::kCompile;
-    case BuildStep::kLink: return MeasureErrorKind::kLink;
+    case BuildStep::kInstantiate:
+      return MeasureErrorKind::kInstantiate;
+    case BuildStep::kLower:
+      return MeasureErrorKind::kLower;
+    case BuildStep::kCompile:
+      return MeasureErrorKind::kCompile;
+    case BuildStep::kLink:
+      return MeasureErrorKind::kLink;
   }
   return MeasureErrorKind::kCompile;
 }
@@ -211,8 +215,8 @@ class MeasurePipeline::Impl {
     const Workload& workload = job.space->workload();
     TILTH_ASSIGN_OR_RETURN(const Artifact artifact, BuildBaseline(workload, job.space->target()),
                            "building the baseline of ", workload.name);
-    TILTH_ASSIGN_OR_RETURN(const std::string hash, farm_->PutBlob(artifact.shared_object),
-                           "sending the baseline of ", workload.name);
+    TILTH_ASSIGN_OR_RETURN(const std::string hash, farm_->PutBlob(artifact.shared_object), "sending the baseline of ",
+                           workload.name);
     baselines_[job.task] = hash;
     return hash;
   }

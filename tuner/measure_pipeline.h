@@ -1,8 +1,8 @@
 // MeasurePipeline: candidates in, outcomes out; building and measuring overlap.
 //
-// Build threads make artifacts and hand them to the farm themselves, so that the device has work while the owner thinks.
-// A candidate whose machine code is identical to one already measured for the same task is not measured again: its
-// outcome is a copy. The baseline artifact of a task is built with its first candidate.
+// Build threads make artifacts and hand them to the farm themselves, so that the device has work while the owner
+// thinks. A candidate whose machine code is identical to one already measured for the same task is not measured again:
+// its outcome is a copy. The baseline artifact of a task is built with its first candidate.
 #pragma once
 
 #include <cstdint>
@@ -22,10 +22,10 @@ struct MeasureJob {
   std::shared_ptr<const SearchSpace> space;
   Candidate candidate;
   std::string origin;
-  std::string trial_id;       // unique over all logs
-  uint64_t seed = 0;          // of the test data
+  std::string trial_id;  // unique over all logs
+  uint64_t seed = 0;     // of the test data
   MeasureOptions options;
-  bool repeat = false;        // measure even if identical code has been measured
+  bool repeat = false;  // measure even if identical code has been measured
 };
 
 struct MeasureOutcome {
@@ -34,8 +34,8 @@ struct MeasureOutcome {
   std::string detail;
   std::string artifact_hash;  // empty: the build failed
   double build_s = 0;
-  bool duplicate = false;     // copied from `detail`'s trial; nothing was run
-  MeasureResult result;       // of the farm, or of the identical artifact
+  bool duplicate = false;  // copied from `detail`'s trial; nothing was run
+  MeasureResult result;    // of the farm, or of the identical artifact
 };
 
 // The owner's methods belong to one thread.

@@ -5,7 +5,8 @@
 
 namespace tilth {
 
-StatusOr<std::vector<TuningTask>> MakeTasks(const Partition& partition, const Target& target, const std::string& filter) {
+StatusOr<std::vector<TuningTask>> MakeTasks(const Partition& partition, const Target& target,
+                                            const std::string& filter) {
   std::vector<TuningTask> tasks;
   std::vector<std::string> names;
   for (size_t i = 0; i < partition.workloads.size(); ++i) {
@@ -18,8 +19,8 @@ StatusOr<std::vector<TuningTask>> MakeTasks(const Partition& partition, const Ta
   }
   if (tasks.empty()) {
     return absl::NotFoundError(names.empty() ? std::string("the model has nothing to compute")
-                                             : StrCat("no kernel of the model has '", filter, "' in its name; there are: ",
-                                                      absl::StrJoin(names, ", ")));
+                                             : StrCat("no kernel of the model has '", filter,
+                                                      "' in its name; there are: ", absl::StrJoin(names, ", ")));
   }
   return tasks;
 }

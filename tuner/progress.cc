@@ -22,8 +22,8 @@ std::string FormatDuration(double seconds) {
 }  // namespace
 
 std::string ProgressLine(const ProgressSnapshot& snapshot) {
-  std::string line = absl::StrFormat("%s %d/%d tasks, %d/%d trials", snapshot.phase, snapshot.tasks_settled, snapshot.tasks,
-                                     snapshot.trials, snapshot.trials_wanted);
+  std::string line = absl::StrFormat("%s %d/%d tasks, %d/%d trials", snapshot.phase, snapshot.tasks_settled,
+                                     snapshot.tasks, snapshot.trials, snapshot.trials_wanted);
   const int fresh = snapshot.trials - snapshot.trials_before;
   const double rate = snapshot.elapsed_s > 0 ? fresh / snapshot.elapsed_s : 0;
   if (rate > 0) line += absl::StrFormat(" (%.1f/s)", rate);

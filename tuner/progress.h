@@ -11,14 +11,14 @@
 namespace tilth {
 
 struct ProgressSnapshot {
-  std::string phase;                    // "tuning", "comparing the best"
+  std::string phase;  // "tuning", "comparing the best"
   int tasks = 0, tasks_settled = 0;
   int trials = 0, trials_wanted = 0;
   int trials_before = 0;                // of earlier sessions: they say nothing about today's pace
   double default_ns = 0, best_ns = 0;   // of the model
   std::map<std::string, int> failures;  // by kind
   double elapsed_s = 0;
-  double time_budget_s = 0;             // 0: none
+  double time_budget_s = 0;  // 0: none
 };
 
 // One line without a newline: "tuning 12/31 tasks, 240/600 trials (9.8/s), 41.2 -> 22.5 ms, 3 failed (…), 0:37 left".

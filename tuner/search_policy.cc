@@ -1,4 +1,5 @@
-// Schedule keys. The structured bindings name every field on purpose: a new field does not compile until it is thought of.
+// Schedule keys. The structured bindings name every field on purpose: a new field does not compile until it is thought
+// of.
 #include "tuner/search_policy.h"
 
 #include <type_traits>

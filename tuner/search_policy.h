@@ -60,7 +60,8 @@ class SearchPolicy {
   virtual ~SearchPolicy() = default;
 
   // At most `count` candidates of different schedules that are not taken, the most promising first; fewer only if the
-  // space has (or the search finds) no more. Deterministic in the request and the state of `rng`. Errors: those of the model.
+  // space has (or the search finds) no more. Deterministic in the request and the state of `rng`. Errors: those of the
+  // model.
   virtual StatusOr<std::vector<Proposal>> Propose(const SearchRequest& request, Rng& rng) = 0;
 
   // Candidates scored by the model so far.

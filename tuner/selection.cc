@@ -17,10 +17,9 @@ constexpr int kMostRecords = 64;
 StatusOr<Selection> SelectCandidate(const SearchSpace& space, const TuningLog* log) {
   Selection selection;
   if (log != nullptr) {
-    TILTH_ASSIGN_OR_RETURN(
-        const std::vector<TuningRecord> records,
-        log->BestRecords(StructuralHash(space.workload()), TargetHash(space.target()), kMostRecords),
-        "looking for records of ", space.workload().name);
+    TILTH_ASSIGN_OR_RETURN(const std::vector<TuningRecord> records,
+                           log->BestRecords(StructuralHash(space.workload()), TargetHash(space.target()), kMostRecords),
+                           "looking for records of ", space.workload().name);
     for (const TuningRecord& record : records) {
       StatusOr<Decisions> decisions = DecisionsFromJson(record.decisions);
       StatusOr<Candidate> candidate = decisions.ok() ? space.FromDecisions(*decisions) : decisions.status();
@@ -52,8 +51,8 @@ StatusOr<std::vector<Selection>> SelectCandidates(const std::vector<const Search
   if (strict && !untuned.empty()) {
     return absl::FailedPreconditionError(
         StrCat(untuned.size(), " of ", spaces.size(), " kernels have no usable record in ",
-               log == nullptr ? std::string("a log (none was given)") : log->path(), ": ",
-               absl::StrJoin(untuned, ", "), "; tune the model for this target first, or build without --strict"));
+               log == nullptr ? std::string("a log (none was given)") : log->path(), ": ", absl::StrJoin(untuned, ", "),
+               "; tune the model for this target first, or build without --strict"));
   }
   return selections;
 }

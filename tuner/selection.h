@@ -22,11 +22,11 @@ struct Selection {
 };
 
 // The candidate for `space`. `log` may be null (no log: the default). Errors: those of reading the log.
-// Deterministic: the same log and the same space give the same candidate. 
+// Deterministic: the same log and the same space give the same candidate.
 StatusOr<Selection> SelectCandidate(const SearchSpace& space, const TuningLog* log);
 
-// One selection per space, in order. With `strict`, a kernel without a usable record is a FAILED_PRECONDITION error that
-// names every such kernel and the remedy.
+// One selection per space, in order. With `strict`, a kernel without a usable record is a FAILED_PRECONDITION error
+// that names every such kernel and the remedy.
 StatusOr<std::vector<Selection>> SelectCandidates(const std::vector<const SearchSpace*>& spaces, const TuningLog* log,
                                                   bool strict);
 

@@ -35,14 +35,17 @@ constexpr int64_t kWaitMs = 200;
 constexpr int kMostInfrastructureFailures = 16;
 
 // As devices spell it.
-const char* ArchitectureOf(const Target& target) {
-  return target.arch == Arch::kAArch64 ? "aarch64" : "x86_64";
-}
+const char* ArchitectureOf(const Target& target) { return target.arch == Arch::kAArch64 ? "aarch64" : "x86_64"; }
 
 class Session {
  public:
   Session(const Partition& partition, const TuneOptions& options, Progress* progress, const std::atomic<bool>* stop)
-      : partition_(partition), options_(options), progress_(progress), stop_(stop), begun_ns_(SystemClock().NowNs()), rng_(options.seed) {}
+      : partition_(partition),
+        options_(options),
+        progress_(progress),
+        stop_(stop),
+        begun_ns_(SystemClock().NowNs()),
+        rng_(options.seed) {}
 
   StatusOr<TuneSummary> Run() {
     TILTH_RETURN_IF_ERROR(Prepare());
@@ -101,6 +104,7 @@ class Session {
         known_.push_back({loaded.task, record.artifact_hash, record.trial_id, {}});
         known_.back().result.median_ns = record.median_ns;
         known_.back().result.spread = record.spread;
+        known_.back().result.samples_ns = record.samples_ns;
         known_.back().result.error = loaded.error;
       }
     }));
@@ -146,22 +150,24 @@ class Session {
     TILTH_ASSIGN_OR_RETURN(client_, FarmClient::Connect(client_options));
     TILTH_ASSIGN_OR_RETURN(const Device device, client_->WaitDevice(kDeviceWaitMs));
     if (const char* wanted = ArchitectureOf(options_.target); device.architecture != wanted) {
-      return absl::FailedPreconditionError(StrCat("target ", options_.target.name, " is for ", wanted, ", but devices of class '",
-                                                  device_class, "' are ", device.architecture,
-                                                  ": give another --target or another --device"));
+      return absl::FailedPreconditionError(StrCat("target ", options_.target.name, " is for ", wanted,
+                                                  ", but devices of class '", device_class, "' are ",
+                                                  device.architecture, ": give another --target or another --device"));
     }
     TILTH_RETURN_IF_ERROR(log_->BeginSession(tasks_, device), options_.log_path);
     SetRooflines(device.peak_gflops);
     const int build_threads = static_cast<int>(AllowedCores().size());
     pipeline_ = std::make_unique<MeasurePipeline>(client_.get(), std::clamp(build_threads, 1, 8));
-    for (const KnownCode& known : known_) pipeline_->AddKnown(known.task, known.artifact_hash, known.trial_id, known.result);
+    for (const KnownCode& known : known_)
+      pipeline_->AddKnown(known.task, known.artifact_hash, known.trial_id, known.result);
     return absl::OkStatus();
   }
 
   Status StartFarm() {
     if (!RunsOnThisMachine(options_.target)) {
-      return absl::FailedPreconditionError(StrCat("code for target ", options_.target.name,
-                                                  " does not run on this machine: give a --farm and a --device to measure on"));
+      return absl::FailedPreconditionError(
+          StrCat("code for target ", options_.target.name,
+                 " does not run on this machine: give a --farm and a --device to measure on"));
     }
     EmbeddedFarmOptions farm_options;
     farm_options.measure_core = AllowedCores().back();
@@ -172,6 +178,7 @@ class Session {
   }
 
   Status Work() {
+    TILTH_RETURN_IF_ERROR(learner_->Refresh());
     const double busy_before = BusySeconds();
     const int64_t search_begun_ns = SystemClock().NowNs();
     while (!Stopped() && !OutOfTime()) {
@@ -258,7 +265,8 @@ class Session {
       tasks_[static_cast<size_t>(outcome.job.task)].Release(outcome.job.candidate);
       scheduler_->Dropped(outcome.job.task);
       if (++infrastructure_failures_ > kMostInfrastructureFailures) {
-        return Annotate(outcome.result.status, StrCat("the farm failed ", infrastructure_failures_, " trials in a row"));
+        return Annotate(outcome.result.status,
+                        StrCat("the farm failed ", infrastructure_failures_, " trials in a row"));
       }
     }
     TILTH_RETURN_IF_ERROR(Record(recorded));

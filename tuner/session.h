@@ -14,22 +14,24 @@
 namespace tilth {
 
 struct TuneOptions {
-  std::string model_name;     // for people: its path
-  std::string model_hash;     // of everything that decides what is computed: what resuming goes by
-  std::string log_path;  // created if it is not there
+  std::string model_name;  // for people: its path
+  std::string model_hash;  // of everything that decides what is computed: what resuming goes by
+  std::string log_path;    // created if it is not there
   Target target;
-  int trials = 1000;          // in total for this model, target and log
-  double time_budget_s = 0;   // of this call; 0: none
+  int trials = 1000;         // in total for this model, target and log
+  double time_budget_s = 0;  // of this call; 0: none
   uint64_t seed = 1;
-  std::string farm_address;   // "HOST:PORT"; empty: a farm of our own on this machine
-  std::string device_class;   // on that farm
-  std::string task_filter;    // only kernels with this in their name
+  std::string farm_address;  // "HOST:PORT"; empty: a farm of our own on this machine
+  std::string device_class;  // on that farm
+  std::string task_filter;   // only kernels with this in their name
 };
 
-// Tunes the kernels of `partition`. Runs until the trials are used up, every task has settled, the time is over, or `*stop` becomes true (summary.interrupted
-// then). Every outcome is in the log before anything depends on it, so that the process may be killed at any moment and
-// the same call continues; when nothing is left to do it returns at once with the same summary, and starts nothing.
-// Errors: bad input with place and remedy, a farm that is gone, a log that cannot be written. `progress` may be null.
-StatusOr<TuneSummary> Tune(const Partition& partition, const TuneOptions& options, Progress* progress, const std::atomic<bool>* stop);
+// Tunes the kernels of `partition`. Runs until the trials are used up, every task has settled, the time is over, or
+// `*stop` becomes true (summary.interrupted then). Every outcome is in the log before anything depends on it, so that
+// the process may be killed at any moment and the same call continues; when nothing is left to do it returns at once
+// with the same summary, and starts nothing. Errors: bad input with place and remedy, a farm that is gone, a log that
+// cannot be written. `progress` may be null.
+StatusOr<TuneSummary> Tune(const Partition& partition, const TuneOptions& options, Progress* progress,
+                           const std::atomic<bool>* stop);
 
 }  // namespace tilth

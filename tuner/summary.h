@@ -25,7 +25,7 @@ struct TuneSummary {
   // Sums over tasks of weight × time, of those tasks that have both times.
   double default_ns = 0;
   double tuned_ns = 0;
-  int trials = 0;                       // of this model, target and log, earlier sessions included, as are the following
+  int trials = 0;  // of this model, target and log, earlier sessions included, as are the following
   double wall_s = 0;
   int64_t candidates_scored = 0;
   double build_s = 0;

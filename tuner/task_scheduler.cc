@@ -1,5 +1,5 @@
-// The expected gain follows Ansor's gradient: what the last trials gained, and the hope that as many trials as have been
-// spent would gain a quarter of what is left above the roofline.
+// The expected gain follows Ansor's gradient: what the last trials gained, and the hope that as many trials as have
+// been spent would gain a quarter of what is left above the roofline.
 #include "tuner/task_scheduler.h"
 
 #include <algorithm>
@@ -27,7 +27,8 @@ double TaskScheduler::ModelNs() const {
 }
 
 bool TaskScheduler::IsCheap(const State& state, double model_ns) const {
-  const bool everything_known = std::all_of(states_.begin(), states_.end(), [](const State& s) { return s.finished > 0; });
+  const bool everything_known =
+      std::all_of(states_.begin(), states_.end(), [](const State& s) { return s.finished > 0; });
   return everything_known && state.best_ns > 0 && state.task.weight * state.best_ns < options_.cheap_share * model_ns;
 }
 

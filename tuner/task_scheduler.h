@@ -22,11 +22,11 @@ struct ScheduledTask {
 struct SchedulerOptions {
   int first_batch = 8;
   int batch = 8;
-  int cheap_trials = 6;           // for a task below cheap_share of the model's time
+  int cheap_trials = 6;  // for a task below cheap_share of the model's time
   double cheap_share = 0.005;
   double enough_of_roofline = 0.95;
-  int patience = 64;              // trials without an improvement of 1 % after which a task has converged …
-  double patience_share = 0.5;    // … but at least this share of the trials it has had
+  int patience = 64;            // trials without an improvement of 1 % after which a task has converged …
+  double patience_share = 0.5;  // … but at least this share of the trials it has had
 };
 
 struct Turn {
@@ -64,9 +64,9 @@ class TaskScheduler {
     int under_way = 0;
     bool exhausted = false;
     double best_ns = 0;
-    std::vector<double> curve;   // best after each finished trial, 0 before the first success
-    int last_improvement = 0;    // trials finished when best_ns last fell by 1 %
-    double reference_ns = 0;     // best at that time
+    std::vector<double> curve;  // best after each finished trial, 0 before the first success
+    int last_improvement = 0;   // trials finished when best_ns last fell by 1 %
+    double reference_ns = 0;    // best at that time
   };
 
   double ModelNs() const;

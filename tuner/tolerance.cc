@@ -10,17 +10,21 @@ namespace {
 
 double Epsilon(DType dtype) {
   switch (dtype) {
-    case DType::kF32: return 0x1p-23;
-    case DType::kF16: return 0x1p-10;
-    case DType::kBF16: return 0x1p-7;
-    default: return 0;
+    case DType::kF32:
+      return 0x1p-23;
+    case DType::kF16:
+      return 0x1p-10;
+    case DType::kBF16:
+      return 0x1p-7;
+    default:
+      return 0;
   }
 }
 
 struct Arithmetic {
-  double summed = 1;         // terms that end up in one output element, over all stages
-  bool smooth = false;       // exp, tanh, erf, sigmoid
-  bool singular = false;     // division, log, sqrt, pow: relative error grows near a pole
+  double summed = 1;      // terms that end up in one output element, over all stages
+  bool smooth = false;    // exp, tanh, erf, sigmoid
+  bool singular = false;  // division, log, sqrt, pow: relative error grows near a pole
 };
 
 Arithmetic Inspect(const Workload& workload) {
@@ -31,10 +35,15 @@ Arithmetic Inspect(const Workload& workload) {
     }
     expr::Visit(stage.value, [&](const ExprNode& node) {
       switch (node.op) {
-        case ExprOp::kExp: case ExprOp::kTanh: case ExprOp::kErf: case ExprOp::kSigmoid:
+        case ExprOp::kExp:
+        case ExprOp::kTanh:
+        case ExprOp::kErf:
+        case ExprOp::kSigmoid:
           found.smooth = true;
           break;
-        case ExprOp::kLog: case ExprOp::kSqrt: case ExprOp::kPow:
+        case ExprOp::kLog:
+        case ExprOp::kSqrt:
+        case ExprOp::kPow:
           found.singular = true;
           break;
         case ExprOp::kDiv:

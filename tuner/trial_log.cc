@@ -114,9 +114,8 @@ Status TrialLog::Load(const std::vector<TuningTask>& tasks, const std::function<
 
 Status TrialLog::PutDevice(const Device& device) {
   device_peaks_[device.fingerprint] = device.peak_gflops;
-  return log_->PutDevice({.fingerprint = device.fingerprint,
-                          .device_class = device.device_class,
-                          .attributes = DeviceAttributes(device)});
+  return log_->PutDevice(
+      {.fingerprint = device.fingerprint, .device_class = device.device_class, .attributes = DeviceAttributes(device)});
 }
 
 Status TrialLog::BeginSession(const std::vector<TuningTask>& tasks, const Device& device) {

@@ -47,7 +47,8 @@ struct SessionTotals {
 class TrialLog {
  public:
   // Opens or creates the log.
-  static StatusOr<std::unique_ptr<TrialLog>> Open(const std::string& path, const Target& target, const SessionInfo& info);
+  static StatusOr<std::unique_ptr<TrialLog>> Open(const std::string& path, const Target& target,
+                                                  const SessionInfo& info);
 
   // Visits every record of the tasks' workloads and this target, in the order of appending.
   Status Load(const std::vector<TuningTask>& tasks, const std::function<void(const LoadedRecord&)>& visit);

@@ -36,9 +36,8 @@ std::vector<MeasuredCandidate> TuningTask::Best(int k) const {
   for (const MeasuredCandidate& entry : measured_) {
     if (entry.median_ns > 0 && !passed_over_.contains(entry.candidate)) best.push_back(entry);
   }
-  std::stable_sort(best.begin(), best.end(), [](const MeasuredCandidate& a, const MeasuredCandidate& b) {
-    return a.median_ns < b.median_ns;
-  });
+  std::stable_sort(best.begin(), best.end(),
+                   [](const MeasuredCandidate& a, const MeasuredCandidate& b) { return a.median_ns < b.median_ns; });
   if (static_cast<int>(best.size()) > k) best.resize(static_cast<size_t>(k));
   return best;
 }

@@ -33,7 +33,8 @@ class TuningTask {
 
   // A measured candidate. `median_ns` 0: failed with `error`. Measuring one again replaces its time.
   // `own` tells that the trial belongs to this model (another model in the log may share the kernel).
-  void AddResult(const Candidate& candidate, const std::string& origin, double median_ns, MeasureErrorKind error, bool own);
+  void AddResult(const Candidate& candidate, const std::string& origin, double median_ns, MeasureErrorKind error,
+                 bool own);
 
   // Measured, in order of the first time.
   const std::vector<MeasuredCandidate>& measured() const { return measured_; }
@@ -44,8 +45,8 @@ class TuningTask {
 
   // The fastest k, fastest first. Candidates that were ever wrong, and duplicates of others, are not among them.
   std::vector<MeasuredCandidate> Best(int k) const;
-  double best_ns() const;      // 0: none
-  double default_ns() const;   // 0: not measured, or failed
+  double best_ns() const;     // 0: none
+  double default_ns() const;  // 0: not measured, or failed
   // The last measurement was a final one: nothing has changed since the best were compared.
   bool finalised() const { return finalised_; }
 

@@ -34,7 +34,8 @@ TrainingSet RandomMatmuls(int count, uint64_t seed) {
                                  .vectors = 1 + static_cast<int64_t>(rng.Below(2))};
     ExtractFeatures(MatmulNest(tiling), TestTarget(), row);
     const double registers = static_cast<double>(tiling.rows * tiling.vectors);
-    data.Append(row, 1e6 * (1 + 8 / registers + 0.1 * std::abs(std::log2(static_cast<double>(tiling.task_rows)) - 6)), 0);
+    data.Append(row, 1e6 * (1 + 8 / registers + 0.1 * std::abs(std::log2(static_cast<double>(tiling.task_rows)) - 6)),
+                0);
   }
   return data;
 }
@@ -104,15 +105,13 @@ TEST(CorrectedPrior, LearnsWhatThePriorGetsWrong) {
   EXPECT_GT(RankCorrelation(model->Predict(data.features).value(), truth), 0.98);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, CostModelConformance,
-                         testing::Values(Implementation{"analytic", [] { return MakeAnalyticModel(); }},
-                                         Implementation{"corrected", []() -> std::unique_ptr<CostModel> {
-                                                          return CorrectedPrior::Create().value();
-                                                        }},
-                                         Implementation{"xgboost", []() -> std::unique_ptr<CostModel> {
-                                                          return XgbModel::Create().value();
-                                                        }}),
-                         [](const auto& info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    All, CostModelConformance,
+    testing::Values(
+        Implementation{"analytic", [] { return MakeAnalyticModel(); }},
+        Implementation{"corrected", []() -> std::unique_ptr<CostModel> { return CorrectedPrior::Create().value(); }},
+        Implementation{"xgboost", []() -> std::unique_ptr<CostModel> { return XgbModel::Create().value(); }}),
+    [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace
 }  // namespace tilth

@@ -51,8 +51,9 @@ TEST(Features, EveryNameIsDocumented) {
 }
 
 TEST(Features, AreFiniteForDegenerateNests) {
-  for (const MatmulTiling& tiling : {MatmulTiling{}, MatmulTiling{.m = 1, .n = 1, .k = 1, .task_rows = 1, .task_columns = 1},
-                                     MatmulTiling{.m = 1 << 20, .n = 1 << 20, .k = 1 << 20}}) {
+  for (const MatmulTiling& tiling :
+       {MatmulTiling{}, MatmulTiling{.m = 1, .n = 1, .k = 1, .task_rows = 1, .task_columns = 1},
+        MatmulTiling{.m = 1 << 20, .n = 1 << 20, .k = 1 << 20}}) {
     for (float value : FeaturesOf(MatmulNest(tiling))) EXPECT_TRUE(std::isfinite(value));
   }
   LoopNest empty;
@@ -80,17 +81,20 @@ TEST(Features, TailsAreWaste) {
   const auto even = FeaturesOf(MatmulNest({.m = 512, .n = 512, .rows = 8, .vectors = 2}));
   EXPECT_FLOAT_EQ(Named(even, "waste.tile"), 0.0f);
   EXPECT_FLOAT_EQ(Named(even, "waste.tail_axes"), 0.0f);
-  const auto odd = FeaturesOf(MatmulNest({.m = 513, .n = 513, .task_rows = 513, .task_columns = 513, .rows = 8, .vectors = 2}));
+  const auto odd =
+      FeaturesOf(MatmulNest({.m = 513, .n = 513, .task_rows = 513, .task_columns = 513, .rows = 8, .vectors = 2}));
   EXPECT_GT(Named(odd, "waste.tile"), 0.0f);
   EXPECT_FLOAT_EQ(Named(odd, "waste.tail_axes"), 2.0f);
   EXPECT_NEAR(Named(odd, "waste.lanes"), 528.0 / 513 - 1, 1e-5);
 }
 
 TEST(Features, BlockingCutsTheTrafficThatLeavesTheSecondLevel) {
-  const MatmulTiling plain = {.m = 2048, .n = 2048, .k = 2048, .task_rows = 2048, .task_columns = 2048, .rows = 8, .vectors = 2};
+  const MatmulTiling plain = {
+      .m = 2048, .n = 2048, .k = 2048, .task_rows = 2048, .task_columns = 2048, .rows = 8, .vectors = 2};
   MatmulTiling blocked = plain;
   blocked.task_rows = 64, blocked.task_columns = 64;
-  EXPECT_LT(Named(FeaturesOf(MatmulNest(blocked)), "l2.traffic"), Named(FeaturesOf(MatmulNest(plain)), "l2.traffic") - 1);
+  EXPECT_LT(Named(FeaturesOf(MatmulNest(blocked)), "l2.traffic"),
+            Named(FeaturesOf(MatmulNest(plain)), "l2.traffic") - 1);
 }
 
 TEST(Features, CopiesCount) {

@@ -12,7 +12,8 @@ namespace {
 
 constexpr int kColumns = 12;
 
-// A time that depends on a few columns, with an interaction; the rest is noise. Group 1 is ten times slower than group 0.
+// A time that depends on a few columns, with an interaction; the rest is noise. Group 1 is ten times slower than group
+// 0.
 TrainingSet SyntheticSet(int rows, uint64_t seed) {
   Rng rng(seed);
   TrainingSet data;
@@ -27,7 +28,8 @@ TrainingSet SyntheticSet(int rows, uint64_t seed) {
 
 std::vector<double> Speeds(const TrainingSet& data) {
   std::vector<double> speeds;
-  for (int i = 0; i < data.rows(); ++i) speeds.push_back((i % 2 == 0 ? 1 : 10) / data.median_ns[static_cast<size_t>(i)]);
+  for (int i = 0; i < data.rows(); ++i)
+    speeds.push_back((i % 2 == 0 ? 1 : 10) / data.median_ns[static_cast<size_t>(i)]);
   return speeds;
 }
 

@@ -36,8 +36,8 @@ double SearchedBest(const SearchSpace& space, int budget, uint64_t seed) {
   double best = std::numeric_limits<double>::infinity();
   std::vector<float> row(static_cast<size_t>(NumFeatures()));
   while (static_cast<int>(measured.size()) < budget) {
-    const auto proposals =
-        policy->Propose({.space = &space, .model = model.get(), .measured = measured, .taken = &taken, .count = 8}, rng);
+    const auto proposals = policy->Propose(
+        {.space = &space, .model = model.get(), .measured = measured, .taken = &taken, .count = 8}, rng);
     EXPECT_TRUE(proposals.ok()) << proposals.status();
     for (const Proposal& proposal : *proposals) {
       const double time = SyntheticNs(space, proposal.candidate);

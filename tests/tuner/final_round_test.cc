@@ -41,7 +41,8 @@ TEST_F(FinalRoundTest, ComparesTheBestThreeAndTheDefaultInTurn) {
   const FinalRound round(tasks_, FinalTasks(tasks_), 1);
   const auto jobs = Jobs(round);
   ASSERT_EQ(jobs.size(), 8u);
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(jobs[static_cast<size_t>(i)].candidate, tasks_[0].space().At(static_cast<uint64_t>(i) + 1));
+  for (int i = 0; i < 3; ++i)
+    EXPECT_EQ(jobs[static_cast<size_t>(i)].candidate, tasks_[0].space().At(static_cast<uint64_t>(i) + 1));
   EXPECT_EQ(jobs[3].candidate, tasks_[0].space().Default());
   for (size_t i = 0; i < 4; ++i) EXPECT_EQ(jobs[i].candidate, jobs[i + 4].candidate);
   std::set<std::string> ids;

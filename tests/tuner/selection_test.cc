@@ -70,10 +70,12 @@ TEST_F(SelectionTest, PassesOverStaleRecordsAndCountsThem) {
   {
     const auto log = TuningLog::Open(path_).value();
     TuningRecord stale;
-    ASSERT_TRUE(log->ForEachRecord({}, [&](const TuningRecord& record) {
-                     stale = record;
-                     return absl::OkStatus();
-                   }).ok());
+    ASSERT_TRUE(log->ForEachRecord({},
+                                   [&](const TuningRecord& record) {
+                                     stale = record;
+                                     return absl::OkStatus();
+                                   })
+                    .ok());
     stale.trial_id = "stale";
     stale.median_ns = 100;
     stale.samples_ns = {100};
@@ -106,7 +108,8 @@ TEST_F(SelectionTest, StrictNamesEveryUntunedKernel) {
   EXPECT_FALSE((*relaxed)[1].tuned);
   const Status strict = SelectCandidates({&space(), untuned.get()}, log.get(), /*strict=*/true).status();
   EXPECT_EQ(strict.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(strict.message()), ::testing::AllOf(::testing::HasSubstr("softmax"), ::testing::HasSubstr("1 of 2")));
+  EXPECT_THAT(std::string(strict.message()),
+              ::testing::AllOf(::testing::HasSubstr("softmax"), ::testing::HasSubstr("1 of 2")));
 }
 
 }  // namespace

@@ -46,10 +46,12 @@ class SessionTest : public ::testing::Test {
   std::vector<TuningRecord> Records() {
     std::vector<TuningRecord> records;
     const auto log = TuningLog::Open(options_.log_path).value();
-    EXPECT_TRUE(log->ForEachRecord({}, [&](const TuningRecord& record) {
-                     records.push_back(record);
-                     return absl::OkStatus();
-                   }).ok());
+    EXPECT_TRUE(log->ForEachRecord({},
+                                   [&](const TuningRecord& record) {
+                                     records.push_back(record);
+                                     return absl::OkStatus();
+                                   })
+                    .ok());
     return records;
   }
 

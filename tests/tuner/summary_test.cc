@@ -10,11 +10,24 @@ namespace {
 
 TuneSummary Example() {
   TuneSummary summary;
-  summary.tasks.push_back({.workload_hash = "abc", .name = "conv2d 3x3 64x56x56->64 +add +relu with a very long name",
-                           .weight = 3, .flops = 231e6, .space_size = 123456789012ull, .default_ns = 2e6,
-                           .best_ns = 1.25e6, .trials = 120, .failures = 3});
-  summary.tasks.push_back({.workload_hash = "def", .name = "softmax", .weight = 1, .flops = 1e4, .space_size = 12,
-                           .default_ns = 0, .best_ns = 0, .trials = 2, .failures = 2});
+  summary.tasks.push_back({.workload_hash = "abc",
+                           .name = "conv2d 3x3 64x56x56->64 +add +relu with a very long name",
+                           .weight = 3,
+                           .flops = 231e6,
+                           .space_size = 123456789012ull,
+                           .default_ns = 2e6,
+                           .best_ns = 1.25e6,
+                           .trials = 120,
+                           .failures = 3});
+  summary.tasks.push_back({.workload_hash = "def",
+                           .name = "softmax",
+                           .weight = 1,
+                           .flops = 1e4,
+                           .space_size = 12,
+                           .default_ns = 0,
+                           .best_ns = 0,
+                           .trials = 2,
+                           .failures = 2});
   summary.trials = 122;
   summary.failures = {{"compile", 3}, {"run crash", 2}};
   summary.peak_gflops = 250;

@@ -31,7 +31,8 @@ std::vector<int> Simulate(TaskScheduler* scheduler, int tasks, int budget, TimeO
 }
 
 TEST(TaskScheduler, MeasuresEveryDefaultFirst_CostliestFirst) {
-  TaskScheduler scheduler(std::vector<ScheduledTask>{{.weight = 1, .work = 10}, {.weight = 5, .work = 100}, {.weight = 2, .work = 100}});
+  TaskScheduler scheduler(
+      std::vector<ScheduledTask>{{.weight = 1, .work = 10}, {.weight = 5, .work = 100}, {.weight = 2, .work = 100}});
   std::vector<int> order;
   for (int i = 0; i < 3; ++i) {
     const Turn turn = scheduler.Next();
@@ -57,9 +58,8 @@ TEST(TaskScheduler, FirstBatchesGoInOrderOfCost) {
 TEST(TaskScheduler, TrialsGoWhereTheGainIs) {
   // Task 0 keeps improving, task 1 never does; they cost the same at first.
   TaskScheduler scheduler(std::vector<ScheduledTask>{{.weight = 1}, {.weight = 1}});
-  const auto trials = Simulate(&scheduler, 2, 120, [](int task, int trial) {
-    return task == 0 ? 1000 * std::pow(0.99, trial) : 1000.0;
-  });
+  const auto trials = Simulate(&scheduler, 2, 120,
+                               [](int task, int trial) { return task == 0 ? 1000 * std::pow(0.99, trial) : 1000.0; });
   EXPECT_GT(trials[0], trials[1]);
 }
 
@@ -72,15 +72,15 @@ TEST(TaskScheduler, HeavierTaskGetsMore) {
 TEST(TaskScheduler, TaskThatHardlyMattersGetsFewTrials) {
   SchedulerOptions options;
   TaskScheduler scheduler(std::vector<ScheduledTask>{{.weight = 1, .work = 1e9}, {.weight = 1, .work = 1e5}}, options);
-  const auto trials = Simulate(&scheduler, 2, 200, [](int task, int trial) {
-    return (task == 0 ? 1e6 : 1e3) / (1 + 0.01 * trial);
-  });
+  const auto trials =
+      Simulate(&scheduler, 2, 200, [](int task, int trial) { return (task == 0 ? 1e6 : 1e3) / (1 + 0.01 * trial); });
   EXPECT_LE(trials[1], options.cheap_trials);
   EXPECT_TRUE(scheduler.Settled(1));
 }
 
 TEST(TaskScheduler, TaskNearTheRooflineStops) {
-  TaskScheduler scheduler(std::vector<ScheduledTask>{{.weight = 1, .roofline_ns = 960}, {.weight = 1, .roofline_ns = 100}});
+  TaskScheduler scheduler(
+      std::vector<ScheduledTask>{{.weight = 1, .roofline_ns = 960}, {.weight = 1, .roofline_ns = 100}});
   const auto trials = Simulate(&scheduler, 2, 60, [](int, int) { return 1000.0; });
   EXPECT_EQ(trials[0], 1);
   EXPECT_EQ(trials[1], 59);

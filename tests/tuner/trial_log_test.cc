@@ -46,10 +46,12 @@ class TrialLogTest : public ::testing::Test {
   };
   std::vector<Seen> Load(TrialLog* log) {
     std::vector<Seen> seen;
-    EXPECT_TRUE(log->Load(tasks_, [&](const LoadedRecord& loaded) {
-                     seen.push_back({loaded.candidate, loaded.record->median_ns, loaded.error, loaded.own,
-                                     loaded.record->origin});
-                   }).ok());
+    EXPECT_TRUE(log->Load(tasks_,
+                          [&](const LoadedRecord& loaded) {
+                            seen.push_back({loaded.candidate, loaded.record->median_ns, loaded.error, loaded.own,
+                                            loaded.record->origin});
+                          })
+                    .ok());
     return seen;
   }
 

@@ -86,7 +86,8 @@ class TuneCommandTest : public ::testing::Test {
 
 std::vector<pid_t> ChildrenOf(pid_t pid) {
   std::vector<pid_t> children;
-  for (const std::string& thread : ListDirectory(absl::StrCat("/proc/", pid, "/task")).value_or(std::vector<std::string>())) {
+  for (const std::string& thread :
+       ListDirectory(absl::StrCat("/proc/", pid, "/task")).value_or(std::vector<std::string>())) {
     std::ifstream file(absl::StrCat("/proc/", pid, "/task/", thread, "/children"));
     for (pid_t child = 0; file >> child;) children.push_back(child);
   }

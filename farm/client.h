@@ -92,9 +92,9 @@ class FarmClient {
 
 // For operators: no session. The same errors as Connect.
 StatusOr<std::vector<DeviceStatus>> ListDevices(const std::string& address, const std::string& device_class,
-                                                int64_t timeout_ms = 10'000);
-StatusOr<std::vector<JobStatus>> ListJobs(const std::string& address, int64_t timeout_ms = 10'000);
+                                                int64_t timeout_ms = 3'000);
+StatusOr<std::vector<JobStatus>> ListJobs(const std::string& address, int64_t timeout_ms = 3'000);
 // `device`: an agent id or a host name. kNotFound if there is none such.
-Status DrainDevice(const std::string& address, const std::string& device, bool resume, int64_t timeout_ms = 10'000);
+Status DrainDevice(const std::string& address, const std::string& device, bool resume, int64_t timeout_ms = 3'000);
 
 }  // namespace tilth

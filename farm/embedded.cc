@@ -13,6 +13,7 @@
 #include "base/files.h"
 #include "base/logging.h"
 #include "base/subprocess.h"
+#include "farm/scratch_directory.h"
 
 namespace tilth {
 namespace {
@@ -101,7 +102,7 @@ class EmbeddedFarm::Impl {
   Status PrepareDirectories(const EmbeddedFarmOptions& options) {
     state_directory_ = options.state_directory;
     if (state_directory_.empty()) {
-      TILTH_ASSIGN_OR_RETURN(TempDir made, TempDir::Create("tilth-farm"));
+      TILTH_ASSIGN_OR_RETURN(ScratchDirectory made, ScratchDirectory::Create("tilth-farm"));
       temporary_.emplace(std::move(made));
       state_directory_ = temporary_->path();
     }
@@ -166,7 +167,7 @@ class EmbeddedFarm::Impl {
   }
 
   std::string device_class_, state_directory_, programs_, address_;
-  std::optional<TempDir> temporary_;
+  std::optional<ScratchDirectory> temporary_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   bool stop_ = false;

@@ -2,6 +2,7 @@
 #include "ir/workload.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/hash.h"
 
@@ -23,6 +24,32 @@ double ValueFlops(const Expr& e) {
   double flops = IsFloat(e->dtype) && !e->args.empty() && e->op != ExprOp::kCast ? 1 : 0;
   for (const Expr& arg : e->args) flops += ValueFlops(arg);
   return flops;
+}
+
+// Lowest and highest index touched, per dimension; empty at first.
+struct Range {
+  int64_t low = std::numeric_limits<int64_t>::max(), high = -1;
+};
+using Box = std::vector<Range>;
+
+// Widens `box` by what `index` reaches in one run of `stage`: a kernel may read or write one slice of a larger tensor.
+void Cover(const Stage& stage, const std::vector<Expr>& index, const std::vector<int64_t>& shape, Box* box) {
+  std::vector<int64_t> extents;
+  for (const Axis& axis : stage.axes) extents.push_back(axis.extent);
+  for (const Axis& axis : stage.reduce_axes) extents.push_back(axis.extent);
+  for (size_t d = 0; d < index.size() && d < shape.size(); ++d) {
+    int64_t low = 0, high = shape[d] - 1;
+    if (const auto affine = AsAffine(index[d], static_cast<int>(extents.size()))) {
+      low = high = affine->constant;
+      for (size_t i = 0; i < extents.size(); ++i) {
+        const int64_t reach = affine->coefficients[i] * (extents[i] - 1);
+        (reach < 0 ? low : high) += reach;
+      }
+    }
+    // Padding reaches outside.
+    (*box)[d].low = std::min((*box)[d].low, std::max<int64_t>(low, 0));
+    (*box)[d].high = std::max((*box)[d].high, std::min<int64_t>(high, shape[d] - 1));
+  }
 }
 
 }  // namespace
@@ -57,15 +84,15 @@ double CompulsoryBytes(const Workload& workload) {
   for (size_t t = 0; t < workload.tensors.size(); ++t) {
     const Tensor& tensor = workload.tensors[t];
     if (tensor.role == TensorRole::kTemporary) continue;
-    double elements = static_cast<double>(NumElements(tensor.shape));
-    if (tensor.role == TensorRole::kOutput) {
-      // A stage may write one slice of a larger output.
-      double written = 0;
-      for (const Stage& stage : workload.stages) {
-        if (stage.output == static_cast<int>(t)) written += Points(stage.axes);
-      }
-      elements = std::min(elements, written);
+    Box box(tensor.shape.size());
+    for (const Stage& stage : workload.stages) {
+      if (stage.output == static_cast<int>(t)) Cover(stage, stage.output_index, tensor.shape, &box);
+      expr::Visit(stage.value, [&](const ExprNode& node) {
+        if (node.op == ExprOp::kLoad && node.id == static_cast<int>(t)) Cover(stage, node.args, tensor.shape, &box);
+      });
     }
+    double elements = 1;
+    for (const auto& [low, high] : box) elements *= static_cast<double>(std::max<int64_t>(0, high - low + 1));
     bytes += elements * static_cast<double>(SizeInBytes(tensor.dtype));
   }
   return bytes;

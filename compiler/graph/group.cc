@@ -72,7 +72,8 @@ class Grouper {
     groups_.push_back(stages);
   }
 
-  // Stages that depend on a stage directly, through aliases, too.
+  // Later stages that read what a stage stores, through aliases, too. Earlier readers of the same tensor read slices
+  // that other stages stored.
   void FindSuccessors() {
     successors_.resize(graph_.stages.size());
     std::vector<std::vector<int>> readers(graph_.tensors.size());  // by storage
@@ -80,8 +81,11 @@ class Grouper {
       std::vector<int>& list = readers[StorageOf(graph_, static_cast<int>(t))];
       list.insert(list.end(), consumers_[t].begin(), consumers_[t].end());
     }
-    for (size_t s = 0; s < graph_.stages.size(); ++s)
-      successors_[s] = readers[StorageOf(graph_, graph_.stages[s].stage.output)];
+    for (int s = 0; s < static_cast<int>(graph_.stages.size()); ++s) {
+      for (int reader : readers[StorageOf(graph_, graph_.stages[s].stage.output)]) {
+        if (reader > s) successors_[s].push_back(reader);
+      }
+    }
   }
 
   void AddEpilogue(int s) {

@@ -31,10 +31,18 @@ std::vector<int64_t> TapExtents(const Stage& stage) {
   return taps;
 }
 
-// "64x56x56": channels, then spatial extents, whatever the layout.
-std::string ImageText(const GraphTensor& tensor) {
-  const std::vector<int64_t>& shape = tensor.logical_shape;
-  return absl::StrJoin(std::vector<int64_t>(shape.begin() + 1, shape.end()), "x");
+// "64x56x56": channels, then spatial extents, whatever the layout. `channels` of 0: all that the tensor has.
+std::string ImageText(const GraphTensor& tensor, int64_t channels) {
+  std::vector<int64_t> shape(tensor.logical_shape.begin() + 1, tensor.logical_shape.end());
+  if (channels > 0) shape[0] = channels;
+  return absl::StrJoin(shape, "x");
+}
+
+int64_t AxisExtent(const std::vector<Axis>& axes, std::string_view name) {
+  for (const Axis& axis : axes) {
+    if (axis.name == name) return axis.extent;
+  }
+  return 0;
 }
 
 // The coefficient of the innermost spatial axis in the index of the image: the stride of the window.
@@ -67,19 +75,18 @@ std::string WindowName(const Graph& graph, const GraphStage& graph_stage) {
   const int64_t stride = StrideOf(graph, stage);
   std::string name = Lower(graph_stage.op);
   std::string filters;
+  int64_t channels = AxisExtent(stage.axes, "c");
   if (graph_stage.op == "Conv") {
-    const auto axis = [&](std::string_view wanted) -> int64_t {
-      for (const Axis& candidate : stage.axes) {
-        if (candidate.name == wanted) return candidate.extent;
-      }
-      return 0;
-    };
-    const bool depthwise = axis("c") > 0;
+    const bool depthwise = channels > 0;
     name = StrCat(depthwise ? "depthwise" : "conv", taps.size(), "d");
-    if (!depthwise) filters = StrCat("->", axis("o") * std::max<int64_t>(1, axis("g")));
-    if (axis("g") > 1) StrAppend(&filters, " g", axis("g"));
+    const int64_t groups = std::max<int64_t>(1, AxisExtent(stage.axes, "g"));
+    if (!depthwise) {
+      channels = AxisExtent(stage.reduce_axes, "c") * groups;
+      filters = StrCat("->", AxisExtent(stage.axes, "o") * groups);
+    }
+    if (groups > 1) StrAppend(&filters, " g", groups);
   }
-  StrAppend(&name, " ", absl::StrJoin(taps, "x"), " ", ImageText(image), filters);
+  StrAppend(&name, " ", absl::StrJoin(taps, "x"), " ", ImageText(image, channels), filters);
   if (stride > 1) StrAppend(&name, " s", stride);
   return name;
 }
@@ -103,7 +110,11 @@ std::string WithGelu(std::string ops) {
 std::string HeadName(const Graph& graph, const GraphStage& head) {
   if (!TapExtents(head.stage).empty()) return WindowName(graph, head);
   if (IsContraction(head.stage) && head.stage.reduce_axes.size() == 1) return ProductName(head.stage);
-  return StrCat(Lower(head.op), " ", Compact(graph.tensors[FirstImage(graph, head.stage)].tensor.shape));
+  // What is read, or of an elementwise stage that reads a slice or a table: what is written.
+  std::vector<int64_t> shape = graph.tensors[FirstImage(graph, head.stage)].tensor.shape, axes;
+  for (const Axis& axis : head.stage.axes) axes.push_back(axis.extent);
+  if (head.stage.reduction == Reduction::kNone && NumElements(shape) != NumElements(axes)) shape = axes;
+  return StrCat(Lower(head.op), " ", Compact(shape));
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ void AssignLayouts(Graph* graph);
 void InlineStages(Graph* graph);
 
 // Lets a stage whose result is only copied (into a slice of a concatenation, or transposed with the innermost dimension
-// kept) store where the copy would.
+// kept) store where the copy would; a tensor that is copied whole into a slice of another lives there from the beginning.
 void RedirectStores(Graph* graph);
 
 // Cuts the stages into kernels: each group is a list of stage numbers in order, and the groups are in an order in which

@@ -22,7 +22,9 @@ int madvise(void* memory, size_t size, int advice);
 int clock_gettime(int clock, struct TilthTimespec* time);
 int pthread_create(TilthThread* thread, const void* attributes, void* (*start)(void*), void* argument);
 int pthread_join(TilthThread thread, void** result);
-int sched_getaffinity(int process, size_t mask_bytes, void* mask);
+int sched_getaffinity(int thread, size_t mask_bytes, void* mask);
+int sched_setaffinity(int thread, size_t mask_bytes, const void* mask);
+int sched_getcpu(void);
 long syscall(long number, ...);
 
 #endif /* TILTH_COMPILER_RUNTIME_LIBC_CALLS_H_ */

@@ -20,35 +20,47 @@ TaskScheduler::TaskScheduler(std::vector<ScheduledTask> tasks, const SchedulerOp
   for (const ScheduledTask& task : tasks) states_.push_back({.task = task, .curve = {}});
 }
 
-double TaskScheduler::ModelNs() const {
-  double total = 0;
-  for (const State& state : states_) total += state.task.weight * state.best_ns;
-  return total;
+TaskScheduler::Estimate TaskScheduler::EstimateModel() const {
+  Estimate estimate;
+  double known_ns = 0, known_work = 0, work = 0;
+  for (const State& state : states_) {
+    work += state.task.weight * state.task.work;
+    if (state.finished == 0) estimate.every_task_known = false;
+    if (state.best_ns <= 0) continue;
+    known_ns += state.task.weight * state.best_ns;
+    known_work += state.task.weight * state.task.work;
+  }
+  estimate.ns_per_work = known_work > 0 ? known_ns / known_work : 0;
+  estimate.model_ns = known_ns + estimate.ns_per_work * (work - known_work);
+  return estimate;
 }
 
-bool TaskScheduler::IsCheap(const State& state, double model_ns) const {
-  const bool everything_known =
-      std::all_of(states_.begin(), states_.end(), [](const State& s) { return s.finished > 0; });
-  return everything_known && state.best_ns > 0 && state.task.weight * state.best_ns < options_.cheap_share * model_ns;
+bool TaskScheduler::IsCheap(const State& state, const Estimate& estimate) const {
+  return state.best_ns > 0 && state.task.weight * state.best_ns < options_.cheap_share * estimate.model_ns;
 }
 
-bool TaskScheduler::Settled(const State& state, double model_ns) const {
+// What a task costs shows with its first result; until all have one, a cheap task must not go first.
+bool TaskScheduler::Waits(const State& state, const Estimate& estimate) const {
+  return state.finished == 0 || (IsCheap(state, estimate) && !estimate.every_task_known);
+}
+
+bool TaskScheduler::Settled(const State& state, const Estimate& estimate) const {
   const int spent = state.finished + state.under_way;
   if (spent == 0) return false;
   if (state.exhausted || state.task.single) return true;
-  if (spent >= options_.cheap_trials && IsCheap(state, model_ns)) return true;
+  if (spent >= options_.cheap_trials && IsCheap(state, estimate)) return true;
   if (state.best_ns > 0 && state.task.roofline_ns >= options_.enough_of_roofline * state.best_ns) return true;
   const int patience =
       std::max(options_.patience, static_cast<int>(options_.patience_share * static_cast<double>(state.finished)));
   return state.finished - state.last_improvement >= patience;
 }
 
-bool TaskScheduler::Settled(int task) const { return Settled(states_[static_cast<size_t>(task)], ModelNs()); }
+bool TaskScheduler::Settled(int task) const { return Settled(states_[static_cast<size_t>(task)], EstimateModel()); }
 
-double TaskScheduler::Gain(const State& state) const {
+double TaskScheduler::Gain(const State& state, const Estimate& estimate) const {
   const double spent = std::max(1, state.finished + state.under_way);
   // Nothing has worked yet: its time is unknown, and so is what it could gain; every trial makes it less likely.
-  if (state.best_ns <= 0) return state.task.weight * state.task.work / spent / spent;
+  if (state.best_ns <= 0) return state.task.weight * state.task.work * estimate.ns_per_work / spent / spent;
   const double left = std::max(0.0, state.best_ns - state.task.roofline_ns);
   const double hope = kHope * left / spent;
   double backward = hope;
@@ -61,7 +73,7 @@ double TaskScheduler::Gain(const State& state) const {
 }
 
 Turn TaskScheduler::Next() const {
-  const double model_ns = ModelNs();
+  const Estimate estimate = EstimateModel();
   Turn turn;
   double most = -1;
   // The first trial of a task is its default; before it the work stands for the time.
@@ -77,10 +89,10 @@ Turn TaskScheduler::Next() const {
 
   for (size_t i = 0; i < states_.size(); ++i) {
     const State& state = states_[i];
-    const int first = IsCheap(state, model_ns) ? options_.cheap_trials : options_.first_batch;
+    const int first = IsCheap(state, estimate) ? options_.cheap_trials : options_.first_batch;
     const int missing = first - state.finished - state.under_way;
     const double cost = state.task.weight * state.best_ns;
-    if (missing > 0 && cost > most && !Settled(state, model_ns)) {
+    if (missing > 0 && cost > most && !Waits(state, estimate) && !Settled(state, estimate)) {
       most = cost;
       turn = {.task = static_cast<int>(i), .count = missing, .measure_default = false};
     }
@@ -89,8 +101,8 @@ Turn TaskScheduler::Next() const {
 
   for (size_t i = 0; i < states_.size(); ++i) {
     const State& state = states_[i];
-    if (Settled(state, model_ns)) continue;
-    if (const double gain = Gain(state); gain > most) {
+    if (Waits(state, estimate) || Settled(state, estimate)) continue;
+    if (const double gain = Gain(state, estimate); gain > most) {
       most = gain;
       turn = {.task = static_cast<int>(i), .count = options_.batch, .measure_default = false};
     }

@@ -30,7 +30,7 @@ struct SchedulerOptions {
 };
 
 struct Turn {
-  int task = -1;  // -1: no task wants trials now
+  int task = -1;  // -1: no task wants trials before the results of what is under way
   int count = 0;
   bool measure_default = false;
 };
@@ -69,10 +69,17 @@ class TaskScheduler {
     double reference_ns = 0;    // best at that time
   };
 
-  double ModelNs() const;
-  bool Settled(const State& state, double model_ns) const;
-  bool IsCheap(const State& state, double model_ns) const;
-  double Gain(const State& state) const;
+  // Of the whole model, once through; tasks without a time are estimated by their work.
+  struct Estimate {
+    double model_ns = 0;
+    double ns_per_work = 0;
+    bool every_task_known = true;  // each has had a result
+  };
+  Estimate EstimateModel() const;
+  bool Settled(const State& state, const Estimate& estimate) const;
+  bool IsCheap(const State& state, const Estimate& estimate) const;
+  bool Waits(const State& state, const Estimate& estimate) const;
+  double Gain(const State& state, const Estimate& estimate) const;
 
   SchedulerOptions options_;
   std::vector<State> states_;

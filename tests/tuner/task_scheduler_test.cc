@@ -78,6 +78,24 @@ TEST(TaskScheduler, TaskThatHardlyMattersGetsFewTrials) {
   EXPECT_TRUE(scheduler.Settled(1));
 }
 
+TEST(TaskScheduler, CheapTaskWaitsForTheCostOfOthers) {
+  TaskScheduler scheduler(std::vector<ScheduledTask>{{.weight = 1, .work = 1e6}, {.weight = 1, .work = 10}});
+  scheduler.Started(0, 1);
+  scheduler.Started(1, 1);
+  scheduler.Finished(1, 10);
+  EXPECT_EQ(scheduler.Next().task, -1);
+  EXPECT_FALSE(scheduler.Done());
+  scheduler.Finished(0, 1e6);
+  EXPECT_EQ(scheduler.Next().task, 0);
+}
+
+TEST(TaskScheduler, FailedDefaultIsNotTheEndOfATask) {
+  TaskScheduler scheduler(std::vector<ScheduledTask>{{.weight = 1, .work = 1e6}, {.weight = 1, .work = 1e6}});
+  const auto trials =
+      Simulate(&scheduler, 2, 40, [](int task, int trial) { return task == 0 && trial == 0 ? 0.0 : 1000.0; });
+  EXPECT_GT(trials[0], 10);
+}
+
 TEST(TaskScheduler, TaskNearTheRooflineStops) {
   TaskScheduler scheduler(
       std::vector<ScheduledTask>{{.weight = 1, .roofline_ns = 960}, {.weight = 1, .roofline_ns = 100}});

@@ -154,6 +154,7 @@ class Grouper {
   // elementwise stages right before it.
   void AddRows(int s) {
     const Stage& first = graph_.stages[s].stage;
+    if (producers_[first.output].size() != 1) return NewGroup({s});  // readers may mean another slice
     row_extents_.clear();
     for (int a : RealAxes(first.axes)) row_extents_.push_back(first.axes[a].extent);
     std::set<int> group = {s};

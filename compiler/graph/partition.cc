@@ -44,6 +44,7 @@ class Cutter {
   Status Run() {
     const std::vector<std::vector<int>> groups = GroupStages(&graph_);
     consumers_ = ConsumersOf(graph_);
+    producers_ = ProducersOf(graph_);
     has_alias_.assign(graph_.tensors.size(), false);
     for (const GraphTensor& tensor : graph_.tensors) {
       if (tensor.alias_of >= 0) has_alias_[tensor.alias_of] = true;
@@ -98,9 +99,11 @@ class Cutter {
                  std::count(temporary.begin(), temporary.end(), tensor) >
              0;
     };
+    // A tensor that several kernels store slices of may be read and written by one of them: it is an input and an
+    // output then, with the same bytes.
     for (int s : group) {
       for (int tensor : LoadedTensors(graph_.stages[s].stage)) {
-        if (!is_made_here(tensor)) add_once(&read, tensor);
+        if (!is_made_here(tensor) || producers_[tensor].size() > 1) add_once(&read, tensor);
       }
     }
     *call_tensors = read;
@@ -110,23 +113,25 @@ class Cutter {
 
     Workload workload;
     workload.name = KernelName(graph_, group);
-    std::map<int, int> local;
-    for (int tensor : all) {
-      const bool is_read = local.size() < read.size();
-      local[tensor] = static_cast<int>(local.size());
-      Tensor copy = graph_.tensors[tensor].tensor;
-      copy.role = is_read ? graph_.tensors[tensor].data != nullptr ? TensorRole::kConstant : TensorRole::kInput
-                  : local.size() <= call_tensors->size() ? TensorRole::kOutput
-                                                         : TensorRole::kTemporary;
+    std::map<int, int> stored, loaded;
+    for (size_t i = 0; i < all.size(); ++i) {
+      Tensor copy = graph_.tensors[all[i]].tensor;
+      if (i < read.size()) {
+        copy.role = graph_.tensors[all[i]].data != nullptr ? TensorRole::kConstant : TensorRole::kInput;
+      } else {
+        copy.role = i < call_tensors->size() ? TensorRole::kOutput : TensorRole::kTemporary;
+        stored[all[i]] = static_cast<int>(i);
+      }
+      loaded.emplace(all[i], static_cast<int>(i));
       copy.value_bound = 0;
       workload.tensors.push_back(std::move(copy));
     }
     const bool keep_axes = IsContractionGroup(graph_, group);
     for (int s : group) {
       Stage stage = graph_.stages[s].stage;
-      stage.output = local[stage.output];
+      stage.output = stored[stage.output];
       stage.value = expr::Rewrite(stage.value, [&](const Expr& e) -> Expr {
-        return e->op == ExprOp::kLoad ? expr::Load(local[e->id], e->dtype, e->args) : nullptr;
+        return e->op == ExprOp::kLoad ? expr::Load(loaded[e->id], e->dtype, e->args) : nullptr;
       });
       if (!keep_axes && !IsWindow(graph_.stages[group[0]].stage)) DropUnitAxes(&stage);
       workload.stages.push_back(std::move(stage));
@@ -157,7 +162,7 @@ class Cutter {
 
   Partition& partition_;
   Graph& graph_;
-  std::vector<std::vector<int>> consumers_;
+  std::vector<std::vector<int>> consumers_, producers_;
   std::vector<bool> has_alias_;
   std::map<std::string, int> by_hash_;
 };

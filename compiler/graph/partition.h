@@ -13,7 +13,8 @@ namespace tilth {
 
 // One execution of a workload. `tensors[i]` is the graph tensor for the i-th input, constant or output tensor of the
 // workload, in the workload's own order (temporaries, which come last in it, have none). Shapes need not be equal,
-// bytes are. Several calls may write slices of one output tensor.
+// bytes are. Several calls may write slices of one output tensor, and a call may read one slice of a tensor and write
+// another: the tensor is there twice then, as input and as output.
 struct KernelCall {
   int workload = -1;
   std::vector<int> tensors;

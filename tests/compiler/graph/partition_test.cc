@@ -288,6 +288,25 @@ TEST(Partition, DenseBlockNormalizesBeforeItsConvolutions) {
                   "batchnormalization+relu 5x5x6", "conv2d 1x1 6x5x5->2", "averagepool 2x2 8x5x5 s2", "layout 2x2x8"));
 }
 
+TEST(Partition, KernelsMayReadAndWriteSlicesOfOneTensor) {
+  // Both concatenated parts of x: itself, and what a convolution and an elementwise stage make of it.
+  ModelBuilder model;
+  model.Input("x", {1, 4, 5, 5})
+      .Weights("w0", {4, 4, 1, 1})
+      .Weights("w1", {2, 4, 3, 3})
+      .Node("Conv", {"x", "w0"}, {"c0"});
+  model.Node("Conv", {"c0", "w1"}, {"c1"})
+      .Attribute("pads", std::vector<int64_t>{1, 1, 1, 1})
+      .Node("Relu", {"c1"}, {"r1"});
+  model.Node("Neg", {"c0"}, {"n"}).Node("Concat", {"c0", "r1", "n"}, {"k"}).Attribute("axis", 1);
+  model.Node("GlobalMaxPool", {"k"}, {"y"}).Output("y");
+  const Partition partition = MustPartition(model);
+  EXPECT_THAT(Names(partition), ElementsAre("layout 4x5x5", "conv2d 1x1 4x5x5->4", "conv2d 3x3 4x5x5->2 +relu",
+                                            "neg 5x5x4", "globalmaxpool 5x5x10"));
+  const KernelCall& conv = partition.calls[2];
+  EXPECT_EQ(conv.tensors.front(), conv.tensors.back());
+}
+
 TEST(Partition, LocalResponseNormalizationIsAWindowWithAnEpilogue) {
   ModelBuilder model;
   model.Input("x", {1, 4, 5, 5}).Weights("w", {8, 4, 1, 1}).Node("Conv", {"x", "w"}, {"c"}).Node("Relu", {"c"}, {"r"});

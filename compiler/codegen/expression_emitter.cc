@@ -220,9 +220,18 @@ StatusOr<FunctionEmitter::Lanes> FunctionEmitter::EvalBinary(const Expr& e) {
       return made(EmitPow(builder_, a, b));
     case ExprOp::kFloorDiv:
     case ExprOp::kMod: {
-      llvm::Value* quotient = builder_.CreateSDiv(a, b);
-      llvm::Value* remainder = builder_.CreateSub(a, builder_.CreateMul(quotient, b));
+      // Dividing by 0 or by -1 may trap, also in lanes past the end, which hold anything. By 0 gives 0, as interpreted;
+      // constant divisors fold all this away.
       llvm::Value* zero = llvm::Constant::getNullValue(a->getType());
+      llvm::Value* one = llvm::ConstantInt::get(a->getType(), 1);
+      llvm::Value* by_zero = builder_.CreateICmpEQ(b, zero);
+      llvm::Value* by_minus_one = builder_.CreateICmpEQ(b, llvm::Constant::getAllOnesValue(b->getType()));
+      llvm::Value* divisor = builder_.CreateSelect(builder_.CreateOr(by_zero, by_minus_one), one, b);
+      llvm::Value* quotient = builder_.CreateSDiv(a, divisor);
+      quotient = builder_.CreateSelect(by_minus_one, builder_.CreateNeg(a), quotient);
+      quotient = builder_.CreateSelect(by_zero, zero, quotient);
+      llvm::Value* remainder = builder_.CreateSub(a, builder_.CreateMul(quotient, b));
+      remainder = builder_.CreateSelect(by_zero, zero, remainder);
       llvm::Value* adjust = builder_.CreateAnd(
           builder_.CreateICmpNE(remainder, zero),
           builder_.CreateICmpNE(builder_.CreateICmpSLT(remainder, zero), builder_.CreateICmpSLT(b, zero)));

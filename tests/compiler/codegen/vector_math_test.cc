@@ -99,5 +99,29 @@ TEST(VectorMath, PowKeepsTheSignOfIntegerExponents) {
   EXPECT_LT(Measure("pow(t0[i0], 0.75)", 0.01, 50, [](double x) { return std::pow(x, 0.75); }).relative, 5e-6);
 }
 
+// Divisors known only at run time, among them 0 and -1, in whole vectors and in a masked rest.
+TEST(VectorMath, IntegerDivisionNeverTraps) {
+  for (const bool mod : {false, true}) {
+    const Workload workload = *ParseWorkload(
+        StrCat("tilth workload 1\nt0 input i64[37]\nt1 input i64[37]\nt2 output i64[37]\nt2[i0] for i0:37 = (t0[i0] ",
+               mod ? "%" : "//", " t1[i0])\n"));
+    const Target target = *ParseTarget("native");
+    const auto space = *SearchSpace::Create(workload, target);
+    const LoopProgram program = *Lower(workload, space->Resolve(space->Default()));
+    std::vector<TensorValue> arguments(3, ZeroValue(DType::kI64, {37}));
+    for (int i = 0; i < 37; ++i) {
+      arguments[0].Set(i, 3 * i - 50);
+      arguments[1].Set(i, i % 7 - 3);
+    }
+    const Status status = RunNative(program, target, &arguments);
+    ASSERT_TRUE(status.ok()) << status;
+    for (int i = 0; i < 37; ++i) {
+      const double a = 3 * i - 50, b = i % 7 - 3;
+      const double floor = b == 0 ? 0 : std::floor(a / b);
+      EXPECT_EQ(arguments[2].Get(i), mod ? (b == 0 ? 0 : a - floor * b) : floor) << a << " by " << b;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace tilth

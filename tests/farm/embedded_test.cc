@@ -247,7 +247,8 @@ TEST_F(EmbeddedFarmTest, RandomKillsOfTrackerAgentAndRunnerLoseAndDoubleNothing)
   }
   // A trial that two kills happened to hit is poison by the protocol, not lost: it has its result too.
   for (const auto& [id, result] : results)
-    EXPECT_TRUE(result.Measured() || result.attempts >= 2) << id << result.status << result.detail;
+    EXPECT_TRUE(result.Measured() || result.detail.starts_with("2 agents were lost while they ran it"))
+        << id << result.status << result.detail;
 }
 
 }  // namespace

@@ -26,6 +26,7 @@ int ReportError(std::string_view command, const Status& status);
 // Prints the same line and where to find help, for arguments that parse but make no sense; returns kExitUsage.
 int ReportUsage(std::string_view command, std::string_view message);
 
+void AddBenchCommand(CLI::App& app, int* exit_code);
 void AddBuildCommand(CLI::App& app, int* exit_code);
 void AddCheckCommand(CLI::App& app, int* exit_code);
 void AddFarmCommand(CLI::App& app, int* exit_code);

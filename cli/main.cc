@@ -70,6 +70,7 @@ int Main(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer(kFooter);
   int exit_code = kExitOk;
+  AddBenchCommand(app, &exit_code);
   AddBuildCommand(app, &exit_code);
   AddCheckCommand(app, &exit_code);
   AddFarmCommand(app, &exit_code);

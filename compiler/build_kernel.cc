@@ -1,36 +1,45 @@
 #include "compiler/build_kernel.h"
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "compiler/lower/lower.h"
 
 namespace tilth {
 namespace {
 
-StatusOr<Artifact> Build(const StatusOr<LoopProgram>& program, const Target& target, BuildStep* step) {
-  *step = BuildStep::kLower;
+double SecondsSince(int64_t begun_ns) { return 1e-9 * static_cast<double>(SystemClock().NowNs() - begun_ns); }
+
+StatusOr<Artifact> Build(const StatusOr<LoopProgram>& program, const Target& target, BuildReport* report) {
+  report->step = BuildStep::kLower;
   TILTH_RETURN_IF_ERROR(program.status(), "lowering");
-  *step = BuildStep::kCompile;
-  TILTH_ASSIGN_OR_RETURN(std::string object, GenerateObject(*program, target), "generating code");
-  *step = BuildStep::kLink;
+  report->step = BuildStep::kCompile;
+  TILTH_ASSIGN_OR_RETURN(const std::string object, GenerateObject(*program, target, {}, &report->codegen),
+                         "generating code");
+  report->step = BuildStep::kLink;
+  const int64_t begun_ns = SystemClock().NowNs();
   Artifact artifact;
   TILTH_ASSIGN_OR_RETURN(artifact.shared_object, LinkSharedObject({object}, target), "linking");
   artifact.hash = ContentHash(artifact.shared_object);
+  report->link_s = SecondsSince(begun_ns);
   return artifact;
 }
 
 }  // namespace
 
-StatusOr<Artifact> BuildArtifact(const SearchSpace& space, const Candidate& candidate, BuildStep* failed_step) {
-  BuildStep ignored;
-  BuildStep* step = failed_step ? failed_step : &ignored;
-  *step = BuildStep::kInstantiate;
+StatusOr<Artifact> BuildArtifact(const SearchSpace& space, const Candidate& candidate, BuildReport* report) {
+  BuildReport ignored;
+  if (!report) report = &ignored;
+  *report = {};
   if (candidate.sketch >= space.sketches().size())
     return absl::InvalidArgumentError("the candidate is not of this space");
-  return Build(Lower(space.workload(), space.Resolve(candidate)), space.target(), step);
+  const int64_t begun_ns = SystemClock().NowNs();
+  const StatusOr<LoopProgram> program = Lower(space.workload(), space.Resolve(candidate));
+  report->lower_s = SecondsSince(begun_ns);
+  return Build(program, space.target(), report);
 }
 
 StatusOr<Artifact> BuildBaseline(const Workload& workload, const Target& target) {
-  BuildStep ignored;
+  BuildReport ignored;
   return Build(LowerNaively(workload), target, &ignored);
 }
 

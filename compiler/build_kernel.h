@@ -17,9 +17,15 @@ struct Artifact {
 // Which step of a build failed; names a MeasureErrorKind.
 enum class BuildStep { kInstantiate, kLower, kCompile, kLink };
 
-// On failure returns the status and, when `failed_step` is not null, stores the step. Thread-safe.
-StatusOr<Artifact> BuildArtifact(const SearchSpace& space, const Candidate& candidate,
-                                 BuildStep* failed_step = nullptr);
+// How a build went: filled as far as it came.
+struct BuildReport {
+  BuildStep step = BuildStep::kInstantiate;  // the last one begun; of a failed build the one that failed
+  double lower_s = 0, link_s = 0;
+  CodegenTimes codegen;
+};
+
+// `report` may be null. Thread-safe.
+StatusOr<Artifact> BuildArtifact(const SearchSpace& space, const Candidate& candidate, BuildReport* report = nullptr);
 
 // The baseline artifact of a workload (LowerNaively).
 StatusOr<Artifact> BuildBaseline(const Workload& workload, const Target& target);

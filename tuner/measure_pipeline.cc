@@ -133,9 +133,9 @@ class MeasurePipeline::Impl {
     MeasureOutcome outcome;
     const int64_t begun_ns = SystemClock().NowNs();
     StatusOr<std::string> baseline = BaselineOf(job);
-    BuildStep step = BuildStep::kInstantiate;
+    BuildReport report;
     StatusOr<Artifact> artifact = absl::UnknownError("");
-    if (baseline.ok()) artifact = BuildArtifact(*job.space, job.candidate, &step);
+    if (baseline.ok()) artifact = BuildArtifact(*job.space, job.candidate, &report);
     outcome.build_s = 1e-9 * static_cast<double>(SystemClock().NowNs() - begun_ns);
     outcome.job = std::move(job);
 
@@ -145,7 +145,7 @@ class MeasurePipeline::Impl {
       return;
     }
     if (!artifact.ok()) {
-      outcome.error = KindOf(step);
+      outcome.error = KindOf(report.step);
       outcome.detail = std::string(artifact.status().message());
       absl::MutexLock lock(&mutex_);
       outcomes_.push_back(std::move(outcome));

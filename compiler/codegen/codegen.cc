@@ -16,6 +16,7 @@
 #include <llvm/Transforms/Scalar/SimplifyCFG.h>
 #include <llvm/Transforms/Utils/Mem2Reg.h>
 
+#include "base/clock.h"
 #include "compiler/codegen/function_emitter.h"
 #include "compiler/codegen/target_machine.h"
 #include "compiler/runtime/kernel_abi.h"
@@ -131,11 +132,17 @@ struct Diagnostics {
 };
 
 StatusOr<std::string> Generate(const LoopProgram& program, const Target& target, const CodegenOptions& options,
-                               llvm::CodeGenFileType file_type) {
+                               llvm::CodeGenFileType file_type, CodegenTimes* times) {
   for (const LoopBuffer& buffer : program.buffers)
     if (buffer.dtype == DType::kF16 || buffer.dtype == DType::kBF16)
       return absl::InvalidArgumentError(
           StrCat("buffer ", buffer.name, ": no code generation for ", ToString(buffer.dtype)));
+  int64_t lap_ns = SystemClock().NowNs();
+  auto lap_s = [&] {
+    const int64_t begun_ns = std::exchange(lap_ns, SystemClock().NowNs());
+    return 1e-9 * static_cast<double>(lap_ns - begun_ns);
+  };
+  CodegenTimes laps;
   TILTH_ASSIGN_OR_RETURN(std::unique_ptr<llvm::TargetMachine> machine, CreateTargetMachine(target));
   llvm::LLVMContext context;
   Diagnostics diagnostics;
@@ -154,12 +161,14 @@ StatusOr<std::string> Generate(const LoopProgram& program, const Target& target,
     phases.push_back({function, phase.prepare, phase.num_tasks, emitter.scratch_bytes()});
   }
   EmitDescriptor(program, phases, options.symbol_prefix, module);
+  laps.emit_s = lap_s();
 
   std::string verifier_message;
   llvm::raw_string_ostream verifier_stream(verifier_message);
   if (llvm::verifyModule(module, &verifier_stream))
     return absl::InternalError(StrCat("generated IR is malformed: ", verifier_message));
   Optimise(module, *machine);
+  laps.optimise_s = lap_s();
 
   llvm::SmallVector<char, 0> output;
   llvm::raw_svector_ostream stream(output);
@@ -168,17 +177,20 @@ StatusOr<std::string> Generate(const LoopProgram& program, const Target& target,
     return absl::InternalError("LLVM cannot emit this kind of file for the target");
   emit.run(module);
   if (!diagnostics.first_error.empty()) return absl::InternalError(diagnostics.first_error);
+  laps.machine_s = lap_s();
+  if (times) *times = laps;
   return std::string(output.data(), output.size());
 }
 
 }  // namespace
 
-StatusOr<std::string> GenerateObject(const LoopProgram& program, const Target& target, const CodegenOptions& options) {
-  return Generate(program, target, options, llvm::CodeGenFileType::ObjectFile);
+StatusOr<std::string> GenerateObject(const LoopProgram& program, const Target& target, const CodegenOptions& options,
+                                     CodegenTimes* times) {
+  return Generate(program, target, options, llvm::CodeGenFileType::ObjectFile, times);
 }
 
 StatusOr<std::string> GenerateAssembly(const LoopProgram& program, const Target& target) {
-  return Generate(program, target, {}, llvm::CodeGenFileType::AssemblyFile);
+  return Generate(program, target, {}, llvm::CodeGenFileType::AssemblyFile, nullptr);
 }
 
 }  // namespace tilth

@@ -19,11 +19,19 @@ struct CodegenOptions {
   bool skip_prepare_phases = false;  // when a library embeds weights that are packed already
 };
 
+// Where the time of one generation went, in seconds.
+struct CodegenTimes {
+  double emit_s = 0;      // LoopProgram to IR
+  double optimise_s = 0;  // passes on IR
+  double machine_s = 0;   // IR to machine code in an object
+};
+
 // A relocatable object exporting one data symbol `<symbol_prefix>tilth_kernel` (compiler/runtime/kernel_abi.h). With
 // skip_prepare_phases the descriptor lists run phases only; buffers keep their positions.
-// Errors: INVALID_ARGUMENT for a program the generator cannot express. Thread-safe.
+// Errors: INVALID_ARGUMENT for a program the generator cannot express. Thread-safe. `times`, if not null, is filled on
+// success.
 StatusOr<std::string> GenerateObject(const LoopProgram& program, const Target& target,
-                                     const CodegenOptions& options = {});
+                                     const CodegenOptions& options = {}, CodegenTimes* times = nullptr);
 
 // The assembly text of the same object, for people.
 StatusOr<std::string> GenerateAssembly(const LoopProgram& program, const Target& target);

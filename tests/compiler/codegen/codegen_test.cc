@@ -94,9 +94,9 @@ TEST(BuildKernel, FailureNamesItsStep) {
   auto space = SearchSpace::Create(*ParseWorkload(kMatmul), *ParseTarget("x86-64-v3"));
   Candidate foreign = (*space)->Default();
   foreign.sketch = 99;
-  BuildStep step;
-  EXPECT_FALSE(BuildArtifact(**space, foreign, &step).ok());
-  EXPECT_EQ(step, BuildStep::kInstantiate);
+  BuildReport report;
+  EXPECT_FALSE(BuildArtifact(**space, foreign, &report).ok());
+  EXPECT_EQ(report.step, BuildStep::kInstantiate);
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 /* The thread pool of model libraries. A job is published by storing a ticket: its generation and the number of tasks
  * nobody has claimed yet, in one word, so that a claim (a compare-and-swap) can succeed only for the job whose fields
  * the thread has read, and a thread that wakes late finds nothing to claim. The caller waits for tasks, not for
- * threads. Waiting spins for some microseconds, because phases of a model follow each other closely, then sleeps in a
- * futex. */
+ * threads. Waiting spins for a while, because phases of a model follow each other closely and a CPU that has gone idle
+ * takes long to wake, then sleeps in a futex. */
 #include "compiler/runtime/thread_pool.h"
 
 #include <stddef.h>
@@ -11,27 +11,30 @@
 
 enum {
   kMaxThreads = 256,
-  kSpins = 4096,        /* some 40 microseconds on current cores */
-  kClaimsPerThread = 8, /* a job is cut into about this many claims per thread, for balance */
+  kSpinNs = 1000000,
+  kCrowdedSpinNs = 20000, /* with fewer CPUs than threads: somebody else may need this one */
+  kPausesPerLook = 64,    /* at the clock */
+  kMaskWords = 16,        /* 1,024 CPUs, the kernel's usual limit */
   kAlignment = 64,
   kFutexWaitPrivate = 128,
   kFutexWakePrivate = 129,
 };
 
 #if defined(__x86_64__)
-enum { kSysFutex = 202 };
+enum { kSysFutex = 202, kSysGetTid = 186 };
 static void Pause(void) { __builtin_ia32_pause(); }
 #elif defined(__aarch64__)
-enum { kSysFutex = 98 };
+enum { kSysFutex = 98, kSysGetTid = 178 };
 static void Pause(void) { __asm__ volatile("yield"); }
 #else
-#error "no futex number for this architecture"
+#error "no system call numbers for this architecture"
 #endif
 
 typedef struct Worker {
   TilthPool* pool;
   void* scratch;
   TilthThread thread;
+  int tid; /* 0 until it runs */
 } Worker;
 
 struct TilthPool {
@@ -40,14 +43,16 @@ struct TilthPool {
   TilthTask run;
   void* const* buffers;
   uint32_t num_tasks;
-  uint32_t claim;
   _Alignas(kAlignment) uint32_t unfinished; /* tasks; futex of the caller */
   uint32_t caller_sleeps;
   _Alignas(kAlignment) uint32_t epoch; /* counts jobs; futex of the workers */
   uint32_t sleepers;
   uint32_t stop;
   int threads;
-  int wanted_threads, caller_cpu; /* when the pool was made */
+  int64_t spin_ns;
+  uint64_t cpus[kMaskWords]; /* that the threads may run on */
+  int num_cpus;
+  int avoided_cpu; /* that all workers stay off; -1: none */
   void* scratch;
   Worker workers[kMaxThreads];
 };
@@ -57,8 +62,29 @@ static void FutexWait(uint32_t* word, uint32_t expected) {
 }
 static void FutexWake(uint32_t* word, int count) { syscall(kSysFutex, word, kFutexWakePrivate, count); }
 
-/* Claims and runs tasks until none is left to claim. */
+static int64_t NowNs(void) {
+  struct TilthTimespec now;
+  clock_gettime(kTilthClockMonotonic, &now);
+  return now.seconds * 1000000000 + now.nanoseconds;
+}
+
+/* Returns 1 as soon as `is_over` does, 0 when `spin_ns` have passed. */
+static int Spin(const TilthPool* pool, int (*is_over)(const TilthPool*)) {
+  int64_t end = 0;
+  for (uint32_t pauses = 0;; ++pauses) {
+    if (is_over(pool)) return 1;
+    if (pauses % kPausesPerLook == kPausesPerLook - 1) {
+      const int64_t now = NowNs();
+      if (end == 0) end = now + pool->spin_ns;
+      if (now >= end) return 0;
+    }
+    Pause();
+  }
+}
+
+/* Claims and runs tasks until none is left to claim: many at a time first, single ones in the end, for balance. */
 static void WorkOnJob(TilthPool* pool, void* scratch) {
+  const uint32_t parts = 2 * (uint32_t)pool->threads;
   uint64_t ticket = __atomic_load_n(&pool->ticket, __ATOMIC_ACQUIRE);
   for (;;) {
     const uint32_t unclaimed = (uint32_t)ticket;
@@ -66,8 +92,7 @@ static void WorkOnJob(TilthPool* pool, void* scratch) {
     const TilthTask run = __atomic_load_n(&pool->run, __ATOMIC_RELAXED);
     void* const* const buffers = __atomic_load_n(&pool->buffers, __ATOMIC_RELAXED);
     const uint32_t num_tasks = __atomic_load_n(&pool->num_tasks, __ATOMIC_RELAXED);
-    const uint32_t claim = __atomic_load_n(&pool->claim, __ATOMIC_RELAXED);
-    const uint32_t count = claim < unclaimed ? claim : unclaimed;
+    const uint32_t count = unclaimed < parts ? 1 : unclaimed / parts;
     if (!__atomic_compare_exchange_n(&pool->ticket, &ticket, ticket - count, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
       continue;
     }
@@ -81,12 +106,14 @@ static void WorkOnJob(TilthPool* pool, void* scratch) {
   }
 }
 
+static int HasJobOrStops(const TilthPool* pool) {
+  return (uint32_t)__atomic_load_n(&pool->ticket, __ATOMIC_ACQUIRE) != 0 ||
+         __atomic_load_n(&pool->stop, __ATOMIC_ACQUIRE);
+}
+
 /* Returns when there may be work, or the pool stops. */
 static void AwaitJob(TilthPool* pool) {
-  for (int spin = 0; spin < kSpins; ++spin) {
-    if ((uint32_t)__atomic_load_n(&pool->ticket, __ATOMIC_ACQUIRE) != 0) return;
-    Pause();
-  }
+  if (Spin(pool, HasJobOrStops)) return;
   __atomic_add_fetch(&pool->sleepers, 1, __ATOMIC_SEQ_CST);
   const uint32_t epoch = __atomic_load_n(&pool->epoch, __ATOMIC_SEQ_CST);
   if ((uint32_t)__atomic_load_n(&pool->ticket, __ATOMIC_SEQ_CST) == 0 &&
@@ -96,22 +123,10 @@ static void AwaitJob(TilthPool* pool) {
   __atomic_sub_fetch(&pool->sleepers, 1, __ATOMIC_SEQ_CST);
 }
 
-/* Keeps this thread off the CPU `cpu` where others are left for all workers. The kernel likes to wake a thread on the
- * CPU of whoever wakes it; the caller and a worker that share a CPU are slower together than the caller alone. */
-static void LeaveCpu(int cpu, int threads) {
-  uint64_t mask[16] = {0}; /* 1,024 CPUs, the kernel's usual limit */
-  int cpus = 0;
-  if (cpu < 0 || cpu >= 1024 || sched_getaffinity(0, sizeof(mask), mask) < 0) return;
-  for (size_t i = 0; i < sizeof(mask) / sizeof(mask[0]); ++i) cpus += __builtin_popcountll(mask[i]);
-  if (cpus < threads) return;
-  mask[cpu / 64] &= ~(UINT64_C(1) << (cpu % 64));
-  sched_setaffinity(0, sizeof(mask), mask);
-}
-
 static void* WorkerMain(void* argument) {
   Worker* const worker = argument;
   TilthPool* const pool = worker->pool;
-  LeaveCpu(pool->caller_cpu, pool->wanted_threads);
+  __atomic_store_n(&worker->tid, (int)syscall(kSysGetTid), __ATOMIC_RELEASE);
   while (!__atomic_load_n(&pool->stop, __ATOMIC_ACQUIRE)) {
     WorkOnJob(pool, worker->scratch);
     AwaitJob(pool);
@@ -124,13 +139,39 @@ static void WakeWorkers(TilthPool* pool) {
   if (__atomic_load_n(&pool->sleepers, __ATOMIC_SEQ_CST) != 0) FutexWake(&pool->epoch, kMaxThreads);
 }
 
+/* Keeps the workers off the caller's CPU, where others are left for all of them. The kernel likes to wake a thread on
+ * the CPU of whoever wakes it, and to move the caller to a worker's; the two together are slower than the caller alone.
+ * The caller itself stays free to move: it is not ours. */
+static void LeaveCpuToCaller(TilthPool* pool) {
+  const int cpu = sched_getcpu();
+  if (cpu == pool->avoided_cpu || pool->num_cpus < pool->threads || cpu < 0 || cpu >= 64 * kMaskWords) return;
+  uint64_t mask[kMaskWords];
+  memcpy(mask, pool->cpus, sizeof(mask));
+  mask[cpu / 64] &= ~(UINT64_C(1) << (cpu % 64));
+  for (int i = 1; i < pool->threads; ++i) {
+    const int tid = __atomic_load_n(&pool->workers[i].tid, __ATOMIC_ACQUIRE);
+    if (tid == 0) return; /* not started yet: all of them the next time */
+    sched_setaffinity(tid, sizeof(mask), mask);
+  }
+  pool->avoided_cpu = cpu;
+}
+
+static void FindCpus(TilthPool* pool) {
+  if (sched_getaffinity(0, sizeof(pool->cpus), pool->cpus) != 0) return;
+  for (int i = 0; i < kMaskWords; ++i) pool->num_cpus += __builtin_popcountll(pool->cpus[i]);
+}
+
+static int IsFinished(const TilthPool* pool) { return __atomic_load_n(&pool->unfinished, __ATOMIC_ACQUIRE) == 0; }
+
 TilthPool* TilthPoolCreate(int threads, int64_t scratch_bytes) {
   if (threads < 1) threads = 1;
   if (threads > kMaxThreads) threads = kMaxThreads;
   const size_t stride = ((size_t)scratch_bytes + kAlignment - 1) / kAlignment * kAlignment;
   TilthPool* const pool = aligned_alloc(kAlignment, sizeof(TilthPool));
   if (pool == NULL) return NULL;
-  *pool = (TilthPool){.threads = 1, .wanted_threads = threads, .caller_cpu = sched_getcpu()};
+  *pool = (TilthPool){.threads = 1, .avoided_cpu = -1};
+  FindCpus(pool);
+  pool->spin_ns = pool->num_cpus < threads ? kCrowdedSpinNs : kSpinNs;
   if (stride != 0) {
     pool->scratch = aligned_alloc(kAlignment, stride * (size_t)threads);
     if (pool->scratch == NULL) {
@@ -157,21 +198,17 @@ void TilthPoolRun(TilthPool* pool, TilthTask run, void* const* buffers, int64_t 
     for (int64_t task = 0; task < num_tasks; ++task) run(buffers, task, scratch);
     return;
   }
-  const int64_t claim = num_tasks / ((int64_t)pool->threads * kClaimsPerThread);
+  LeaveCpuToCaller(pool);
   __atomic_store_n(&pool->run, run, __ATOMIC_RELAXED);
   __atomic_store_n(&pool->buffers, buffers, __ATOMIC_RELAXED);
   __atomic_store_n(&pool->num_tasks, (uint32_t)num_tasks, __ATOMIC_RELAXED);
-  __atomic_store_n(&pool->claim, claim < 1 ? 1u : (uint32_t)claim, __ATOMIC_RELAXED);
   __atomic_store_n(&pool->unfinished, (uint32_t)num_tasks, __ATOMIC_RELAXED);
   const uint64_t generation = (__atomic_load_n(&pool->ticket, __ATOMIC_RELAXED) >> 32) + 1;
   __atomic_store_n(&pool->ticket, generation << 32 | (uint32_t)num_tasks, __ATOMIC_SEQ_CST);
   WakeWorkers(pool);
   WorkOnJob(pool, scratch);
 
-  for (int spin = 0; spin < kSpins; ++spin) {
-    if (__atomic_load_n(&pool->unfinished, __ATOMIC_ACQUIRE) == 0) return;
-    Pause();
-  }
+  if (Spin(pool, IsFinished)) return;
   __atomic_store_n(&pool->caller_sleeps, 1, __ATOMIC_SEQ_CST);
   for (uint32_t left; (left = __atomic_load_n(&pool->unfinished, __ATOMIC_SEQ_CST)) != 0;) {
     FutexWait(&pool->unfinished, left);

@@ -5,6 +5,7 @@ their time over ours: above 1 we are faster.
 """
 import argparse
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -13,7 +14,9 @@ import sys
 from side_by_side import Peer, PeerError, geometric_mean, last_cores, pin_to, print_table, ratio
 
 FOLDER = pathlib.Path(__file__).resolve().parent
-DEFAULT_MODELS = ("resnet50", "mobilenetv2", "bert-base")
+ZOO_MODELS = ("resnet50", "mobilenetv2", "bert-base", "squeezenet1.1")
+# Real networks shared between checkouts; measured where they are there.
+SHARED_MODELS = ("ultraface_rfb_320",)
 
 
 class Ours:
@@ -46,6 +49,16 @@ class Ours:
         printed = self.call(["run", package, "--inputs", ",".join(map(str, inputs)), "--repeat", self.options.samples,
                              "--threads", threads, "--json"], last_cores(threads))
         return json.loads(printed)["median_ns"]
+
+
+def default_models(ours):
+    """The folders of the models measured when none is named."""
+    folders = []
+    for name in ZOO_MODELS:
+        folders.append(pathlib.Path("build/bench-models") / name)
+        ours.make(name, folders[-1])
+    shared = pathlib.Path(os.environ.get("TILTH_SHARED", FOLDER.parent.parent / "shared")) / "models"
+    return folders + [shared / name for name in SHARED_MODELS if (shared / name).is_dir()]
 
 
 def measure_model(folder, ours, peer, options):
@@ -82,8 +95,8 @@ def parse_arguments():
                                      formatter_class=argparse.RawDescriptionHelpFormatter,
                                      epilog="Example:\n  scripts/bench models --trials 1000 --threads 1 --json")
     parser.add_argument("--model", type=pathlib.Path, action="append", default=[],
-                        help="a folder with model.onnx and test_data_set_0; may be repeated (default: %s of the zoo)"
-                        % ", ".join(DEFAULT_MODELS))
+                        help="a folder with model.onnx and test_data_set_0; may be repeated (default: %s of the zoo, "
+                        "%s of $TILTH_SHARED)" % (", ".join(ZOO_MODELS), ", ".join(SHARED_MODELS)))
     parser.add_argument("--trials", type=int, default=1000, help="trials for each model, those in the log included")
     parser.add_argument("--threads", type=lambda text: [int(each) for each in text.split(",")], default=[1, 2],
                         help="numbers of threads, such as 1,2")
@@ -101,10 +114,7 @@ def main():
     ours = Ours(options.programs.resolve(), options)
     rows = []
     try:
-        for name in () if options.model else DEFAULT_MODELS:
-            options.model.append(pathlib.Path("build/bench-models") / name)
-            ours.make(name, options.model[-1])
-        for folder in options.model:
+        for folder in options.model or default_models(ours):
             rows += measure_model(folder, ours, lambda threads: Peer(
                 "ONNX Runtime", [options.python, str(FOLDER / "peers" / "ort_peer.py")], last_cores(threads)), options)
     except PeerError as error:

@@ -18,7 +18,8 @@ def bar(y, value, scale, colour, label):
 
 
 def draw(result):
-    rows, peak = result["rows"], result["fma_peak_gflops"]
+    peak = result["fma_peak_gflops"]
+    rows = [row for row in result["rows"] if row["flops"]]
     scale = WIDTH / peak
     height = ROW * len(rows) + 62
     parts = ['<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d">'
@@ -29,7 +30,7 @@ def draw(result):
              '<rect x="%d" y="26" width="10" height="10" fill="%s"/><text x="%d" y="35" class="small">Tilth, tuned</text>'
              % (LEFT, OURS, LEFT + 14),
              '<rect x="%d" y="26" width="10" height="10" fill="%s"/><text x="%d" y="35" class="small">'
-             "the best of oneDNN and OpenBLAS</text>" % (LEFT + 100, THEIRS, LEFT + 114)]
+             "the best library</text>" % (LEFT + 100, THEIRS, LEFT + 114)]
     for i, row in enumerate(rows):
         y = 46 + i * ROW
         ours, theirs = row["flops"] / row["ours_ns"], row["flops"] / row["peer_ns"]

@@ -1,5 +1,5 @@
-// oneDNN as a peer, at its best: layouts of its own choice, weights reordered before the clock starts, and the faster
-// of its direct and its automatically chosen convolution.
+// oneDNN as a peer, at its best: layouts of its own choice, weights reordered before the clock starts, the faster of
+// its direct and its automatically chosen convolution, the faster layout for pooling.
 #include <chrono>
 #include <limits>
 #include <unordered_map>
@@ -44,25 +44,71 @@ Kernel KernelOf(const std::shared_ptr<Engine>& at, dnnl::primitive primitive,
 
 Kernel PrepareMatmul(const Shape& shape) {
   auto at = std::make_shared<Engine>();
-  const Dims a = {shape.m, shape.k}, b = {shape.k, shape.n}, c = {shape.m, shape.n};
-  const auto row_major = memory::format_tag::ab;
+  // One matrix is a plain product: a batch of one would take another path.
+  const bool batched = shape.b > 1;
+  auto dims = [&](int64_t rows, int64_t columns) {
+    return batched ? Dims{shape.b, rows, columns} : Dims{rows, columns};
+  };
+  const Dims a = dims(shape.m, shape.k), b = dims(shape.k, shape.n), c = dims(shape.m, shape.n);
+  using Tag = memory::format_tag;
+  const Tag row_major = batched ? Tag::abc : Tag::ab, column_major = batched ? Tag::acb : Tag::ba;
+  const Tag right = shape.transposed ? column_major : row_major;
   const dnnl::matmul::primitive_desc primitive(
-      dnnl::matmul::desc({a, kF32, row_major}, {b, kF32, shape.weights ? memory::format_tag::any : row_major},
-                         {c, kF32, row_major}),
+      dnnl::matmul::desc({a, kF32, row_major}, {b, kF32, shape.weights ? Tag::any : right}, {c, kF32, row_major}),
       at->engine);
   return KernelOf(at, dnnl::matmul(primitive),
                   {{DNNL_ARG_SRC, RandomMemory(*at, primitive.src_desc(), a, row_major)},
-                   {DNNL_ARG_WEIGHTS, RandomMemory(*at, primitive.weights_desc(), b, row_major)},
+                   {DNNL_ARG_WEIGHTS, RandomMemory(*at, primitive.weights_desc(), b, right)},
                    {DNNL_ARG_DST, memory(primitive.dst_desc(), at->engine)}});
+}
+
+Kernel PreparePool(const Shape& shape, memory::format_tag layout) {
+  auto at = std::make_shared<Engine>();
+  const Dims source = {shape.b, shape.c, shape.h, shape.w};
+  const Dims output = {shape.b, shape.c, shape.OutputHeight(), shape.OutputWidth()};
+  const Dims stride = {shape.stride, shape.stride}, window = {shape.kh, shape.kw}, padding = {shape.pad, shape.pad};
+  const auto algorithm =
+      shape.kind == "max_pool" ? dnnl::algorithm::pooling_max : dnnl::algorithm::pooling_avg_exclude_padding;
+  const dnnl::pooling_forward::primitive_desc primitive(
+      dnnl::pooling_forward::desc(dnnl::prop_kind::forward_inference, algorithm, {source, kF32, layout},
+                                  {output, kF32, layout}, stride, window, padding, padding),
+      at->engine);
+  return KernelOf(at, dnnl::pooling_forward(primitive),
+                  {{DNNL_ARG_SRC, RandomMemory(*at, primitive.src_desc(), source, memory::format_tag::nchw)},
+                   {DNNL_ARG_DST, memory(primitive.dst_desc(), at->engine)}});
+}
+
+Kernel PrepareSoftmax(const Shape& shape) {
+  auto at = std::make_shared<Engine>();
+  const Dims dims = {shape.m, shape.n};
+  const memory::desc plain(dims, kF32, memory::format_tag::ab);
+  const dnnl::softmax_forward::primitive_desc primitive(
+      dnnl::softmax_forward::desc(dnnl::prop_kind::forward_inference, plain, /*axis=*/1), at->engine);
+  return KernelOf(at, dnnl::softmax_forward(primitive),
+                  {{DNNL_ARG_SRC, RandomMemory(*at, plain, dims, memory::format_tag::ab)},
+                   {DNNL_ARG_DST, memory(plain, at->engine)}});
+}
+
+Kernel PrepareLayerNorm(const Shape& shape) {
+  auto at = std::make_shared<Engine>();
+  const Dims dims = {shape.m, shape.n}, channels = {2, shape.n};
+  const memory::desc plain(dims, kF32, memory::format_tag::ab);
+  const dnnl::layer_normalization_forward::primitive_desc primitive(
+      dnnl::layer_normalization_forward::desc(dnnl::prop_kind::forward_inference, plain, 1e-5f,
+                                              dnnl::normalization_flags::use_scale_shift),
+      at->engine);
+  return KernelOf(
+      at, dnnl::layer_normalization_forward(primitive),
+      {{DNNL_ARG_SRC, RandomMemory(*at, plain, dims, memory::format_tag::ab)},
+       {DNNL_ARG_SCALE_SHIFT, RandomMemory(*at, primitive.weights_desc(), channels, memory::format_tag::ab)},
+       {DNNL_ARG_DST, memory(plain, at->engine)}});
 }
 
 Kernel PrepareConvolution(const Shape& shape, dnnl::algorithm algorithm) {
   auto at = std::make_shared<Engine>();
-  const int64_t height = (shape.h + 2 * shape.pad - shape.kh) / shape.stride + 1;
-  const int64_t width = (shape.w + 2 * shape.pad - shape.kw) / shape.stride + 1;
   const bool grouped = shape.groups > 1;
-  const Dims source = {shape.n, shape.c, shape.h, shape.w};
-  const Dims output = {shape.n, shape.o, height, width};
+  const Dims source = {shape.b, shape.c, shape.h, shape.w};
+  const Dims output = {shape.b, shape.o, shape.OutputHeight(), shape.OutputWidth()};
   const Dims weights = grouped ? Dims{shape.groups, shape.o / shape.groups, shape.c / shape.groups, shape.kh, shape.kw}
                                : Dims{shape.o, shape.c, shape.kh, shape.kw};
   const auto any = memory::format_tag::any;
@@ -88,13 +134,18 @@ double QuickTime(const Kernel& kernel) {
   return best;
 }
 
+Kernel Faster(const Kernel& one, const Kernel& other) { return QuickTime(other) < QuickTime(one) ? other : one; }
+
 StatusOr<Kernel> PrepareShape(const Shape& shape) {
   try {
     if (shape.kind == "matmul") return PrepareMatmul(shape);
+    if (shape.kind == "softmax") return PrepareSoftmax(shape);
+    if (shape.kind == "layer_norm") return PrepareLayerNorm(shape);
+    if (shape.IsPool())
+      return Faster(PreparePool(shape, memory::format_tag::nChw16c), PreparePool(shape, memory::format_tag::nhwc));
     if (shape.kind != "conv2d") return absl::UnimplementedError(StrCat("no such kind: ", shape.kind));
-    Kernel direct = PrepareConvolution(shape, dnnl::algorithm::convolution_direct);
-    Kernel automatic = PrepareConvolution(shape, dnnl::algorithm::convolution_auto);
-    return QuickTime(automatic) < QuickTime(direct) ? automatic : direct;
+    return Faster(PrepareConvolution(shape, dnnl::algorithm::convolution_direct),
+                  PrepareConvolution(shape, dnnl::algorithm::convolution_auto));
   } catch (const dnnl::error& error) {
     return absl::UnimplementedError(error.what());
   }

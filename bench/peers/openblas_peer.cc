@@ -9,16 +9,21 @@ namespace {
 StatusOr<Kernel> PrepareShape(const Shape& shape) {
   if (shape.kind != "matmul") return absl::UnimplementedError("OpenBLAS multiplies matrices only");
   const int m = static_cast<int>(shape.m), k = static_cast<int>(shape.k), n = static_cast<int>(shape.n);
-  auto a = std::make_shared<std::vector<float>>(RandomFloats(shape.m * shape.k));
-  auto b = std::make_shared<std::vector<float>>(RandomFloats(shape.k * shape.n));
-  auto c = std::make_shared<std::vector<float>>(shape.m * shape.n);
-  if (m == 1) {
+  const int64_t batch = shape.b;
+  auto a = std::make_shared<std::vector<float>>(RandomFloats(batch * shape.m * shape.k));
+  auto b = std::make_shared<std::vector<float>>(RandomFloats(batch * shape.k * shape.n));
+  auto c = std::make_shared<std::vector<float>>(batch * shape.m * shape.n);
+  if (m == 1 && batch == 1 && !shape.transposed) {
     return Kernel(
         [=] { cblas_sgemv(CblasRowMajor, CblasTrans, k, n, 1.0f, b->data(), n, a->data(), 1, 0.0f, c->data(), 1); });
   }
+  const CBLAS_TRANSPOSE transpose = shape.transposed ? CblasTrans : CblasNoTrans;
+  const int leading = shape.transposed ? k : n;
   return Kernel([=] {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1.0f, a->data(), k, b->data(), n, 0.0f, c->data(),
-                n);
+    for (int64_t i = 0; i < batch; ++i) {
+      cblas_sgemm(CblasRowMajor, CblasNoTrans, transpose, m, n, k, 1.0f, a->data() + i * m * k, k,
+                  b->data() + i * k * n, leading, 0.0f, c->data() + i * m * n, n);
+    }
   });
 }
 

@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <iostream>
 
-#include "bench/peers/peer_loop.h"
+#include "bench/peers/shape_workload.h"
 #include "compiler/build_kernel.h"
 #include "compiler/loaded_kernel.h"
 #include "db/tuning_log.h"
@@ -18,52 +18,6 @@
 
 namespace tilth::bench {
 namespace {
-
-// c[m, n] = sum over k; the right operand is an input as in BLAS, or weights as in a network.
-std::string MatmulText(const Shape& s) {
-  return absl::StrFormat(
-      "tilth workload 1\nt0 input f32[%d,%d]\nt1 %s f32[%d,%d]\nt2 output f32[%d,%d]\n"
-      "t2[i0, i1] for i0:%d i1:%d = sum[r0:%d] (t0[i0, r0] * t1[r0, i1])\n",
-      s.m, s.k, s.weights ? "constant" : "input", s.k, s.n, s.m, s.n, s.m, s.n, s.k);
-}
-
-// Where the window reads along one dimension: index, and the condition under which it is inside.
-struct Window {
-  std::string index, inside;
-};
-Window WindowOf(int axis, int reduce, int64_t stride, int64_t pad, int64_t extent) {
-  std::string index = stride == 1 ? absl::StrFormat("i%d", axis) : absl::StrFormat("(i%d * %d)", axis, stride);
-  index = absl::StrFormat("(%s + r%d)", index, reduce);
-  if (pad == 0) return {index, ""};
-  index = absl::StrFormat("(%s + -%d)", index, pad);
-  return {index, absl::StrFormat("((0 <= %s) & (%s < %d))", index, index, extent)};
-}
-
-// A convolution on channels-last activations, weights as ONNX stores them.
-std::string ConvolutionText(const Shape& s) {
-  const int64_t height = (s.h + 2 * s.pad - s.kh) / s.stride + 1, width = (s.w + 2 * s.pad - s.kw) / s.stride + 1;
-  const Window row = WindowOf(1, 0, s.stride, s.pad, s.h), column = WindowOf(2, 1, s.stride, s.pad, s.w);
-  const bool depthwise = s.groups == s.c && s.o == s.c;
-  std::string left = absl::StrFormat("t0[i0, %s, %s, %s]", row.index, column.index, depthwise ? "i3" : "r2");
-  if (s.pad > 0) left = absl::StrFormat("select((%s & %s), %s, 0.0)", row.inside, column.inside, left);
-  std::string text = absl::StrFormat("tilth workload 1\nt0 input f32[1,%d,%d,%d]\nt1 constant f32[%d,%d,%d,%d]\n", s.h,
-                                     s.w, s.c, s.o, depthwise ? 1 : s.c, s.kh, s.kw);
-  absl::StrAppendFormat(&text, "t2 output f32[1,%d,%d,%d]\nt2[i0, i1, i2, i3] for i0:1 i1:%d i2:%d i3:%d = ", height,
-                        width, s.o, height, width, s.o);
-  if (depthwise)
-    absl::StrAppendFormat(&text, "sum[r0:%d r1:%d] (%s * t1[i3, 0, r0, r1])\n", s.kh, s.kw, left);
-  else
-    absl::StrAppendFormat(&text, "sum[r0:%d r1:%d r2:%d] (%s * t1[i3, r2, r0, r1])\n", s.kh, s.kw, s.c, left);
-  return text;
-}
-
-StatusOr<Workload> WorkloadOf(const Shape& shape) {
-  if (shape.kind == "matmul") return ParseWorkload(MatmulText(shape));
-  if (shape.kind != "conv2d") return absl::UnimplementedError(StrCat("no kernel of kind ", shape.kind));
-  if (shape.groups != 1 && (shape.groups != shape.c || shape.o != shape.c))
-    return absl::UnimplementedError("grouped convolutions that are not depthwise");
-  return ParseWorkload(ConvolutionText(shape));
-}
 
 // The last core of those allowed, where the driver puts the other peers.
 void PinToLastCore() {

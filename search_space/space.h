@@ -21,7 +21,7 @@
 namespace tilth {
 
 // Raised when a knob or its meaning changes; part of every tuning record.
-inline constexpr int kSpaceVersion = 1;
+inline constexpr int kSpaceVersion = 2;
 
 // The structure with holes that one rule (search_space/rules) found to fit a workload.
 class Sketch {

@@ -4,6 +4,7 @@
 #include "base/math.h"
 #include "search_space/flat_stage.h"
 #include "search_space/rules/rules.h"
+#include "search_space/task_balance.h"
 
 namespace tilth {
 namespace {
@@ -27,7 +28,7 @@ class ElementwiseSketch : public Sketch {
     s.vector_axis = static_cast<int>(Option(candidate, kVectorAxis)[0]);
     s.lanes = LanesFor(target_, stage_.extents[s.vector_axis]);
     s.vectors = Option(candidate, kVectors)[0];
-    s.points_per_task = Option(candidate, kPointsPerTask)[0];
+    s.points_per_task = PointsPerTask(s, Option(candidate, kPointsPerTask)[0]);
     LoopNest nest;
     nest.sketch = name_;
     nest.axis_extents = stage_.extents;
@@ -62,6 +63,15 @@ class ElementwiseSketch : public Sketch {
   }
 
  private:
+  // With a single axis a point is a step of vectors.
+  int64_t PointsPerTask(const ElementwiseSchedule& s, int64_t wanted) const {
+    const int64_t points = stage_.num_spatial == 1 ? CeilDiv(stage_.extents[0], s.lanes * s.vectors)
+                                                   : stage_.SpatialSize() / stage_.extents[s.vector_axis];
+    TaskAxis axis = {points, std::min(wanted, points)};
+    BalanceTasks(1, flops_ + kFlopsPerElementMoved * static_cast<double>(stage_.SpatialSize()), {&axis});
+    return axis.per_task;
+  }
+
   // The axis contiguous in the output first, then those contiguous in a load.
   std::vector<int> VectorAxes() const {
     std::vector<int> axes;

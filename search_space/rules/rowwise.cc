@@ -5,6 +5,7 @@
 #include "base/math.h"
 #include "search_space/rowwise_form.h"
 #include "search_space/rules/rules.h"
+#include "search_space/task_balance.h"
 #include "search_space/tiled_form.h"
 
 namespace tilth {
@@ -32,8 +33,8 @@ class RowwiseSketch : public Sketch {
     RowwiseSchedule s;
     s.lanes = static_cast<int>(Option(candidate, kLanes)[0]);
     s.accumulators = Option(candidate, kAccumulators)[0];
-    s.rows_per_task = Option(candidate, kRowsPerTask)[0];
     s.across_rows = across_rows_;
+    s.rows_per_task = RowsPerTask(s, Option(candidate, kRowsPerTask)[0]);
     // The features see rows × longest column, walked once per stage.
     LoopNest nest;
     nest.sketch = name_;
@@ -85,6 +86,15 @@ class RowwiseSketch : public Sketch {
   }
 
  private:
+  int64_t RowsPerTask(const RowwiseSchedule& s, int64_t wanted) const {
+    int64_t units = form_.Rows();
+    if (across_rows_) units = units / form_.row_extents.back() * CeilDiv(form_.row_extents.back(), s.lanes);
+    TaskAxis axis = {units, std::min(wanted, units)};
+    const double elements = static_cast<double>(form_.Rows() * form_.LongestColumn() * form_.stages.size());
+    BalanceTasks(1, flops_ + kFlopsPerElementMoved * elements, {&axis});
+    return axis.per_task;
+  }
+
   RowwiseForm form_;
   std::vector<Tensor> tensors_;
   double flops_;

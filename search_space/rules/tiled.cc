@@ -5,6 +5,7 @@
 
 #include "base/math.h"
 #include "search_space/rules/rules.h"
+#include "search_space/task_balance.h"
 #include "search_space/tiled_form.h"
 
 namespace tilth {
@@ -61,6 +62,7 @@ class TiledSketch : public Sketch {
   std::vector<std::vector<int64_t>> RegisterTiles() const;
   double TileScore(const std::vector<int64_t>& tile) const;
   TiledSchedule Schedule(const Candidate& candidate) const;
+  void CutIntoTasks(TiledSchedule* s) const;
   void AddLoops(const TiledSchedule& s, LoopNest* nest) const;
   void AddAccesses(const TiledSchedule& s, LoopNest* nest) const;
   void AddAccess(const Expr& load, bool packed, LoopNest* nest) const;
@@ -140,7 +142,19 @@ TiledSchedule TiledSketch::Schedule(const Candidate& candidate) const {
   s.vector_major_tasks = Option(candidate, kTaskOrder)[0] == 1;
   s.pack_right = Option(candidate, kPackRight)[0] == 1;
   s.left = left_;
+  CutIntoTasks(&s);
   return s;
+}
+
+void TiledSketch::CutIntoTasks(TiledSchedule* s) const {
+  TaskAxis rows = {CeilDiv(Rows(), s->rows), s->row_tiles}, columns = {CeilDiv(Columns(), s->columns), s->column_tiles},
+           vectors = {CeilDiv(VectorExtent(), lanes_ * s->vectors), s->vector_tiles};
+  int64_t outer = 1;
+  for (int axis : form_.outer_axes) outer *= form_.Extent(axis);
+  BalanceTasks(outer, flops_, {&rows, &columns, &vectors});
+  s->row_tiles = rows.per_task;
+  s->column_tiles = columns.per_task;
+  s->vector_tiles = vectors.per_task;
 }
 
 void TiledSketch::AddLoops(const TiledSchedule& s, LoopNest* nest) const {

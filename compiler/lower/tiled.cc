@@ -1,14 +1,14 @@
 // The program of a tiled reduction: phases that copy operands (padding, packing), then tasks of register tiles:
 //
 //   task = (outer axes, row block, column block, vector block)
-//     for k block                                  (partial sums stay in the output between blocks)
+//     for k block
 //       [pack the left panel of this task and k block]
 //       for row tile, column tile, vector tile     (vector tiles innermost or outermost)
-//         accumulators = 0 or the output
+//         accumulators = 0, or the task's partial sums after the first k block
 //         for k: accumulators += left * right      (k unrolled)
-//         output = epilogue(accumulators)
+//         output = epilogue(accumulators), or the partial sums before the last k block
 //
-// Where an extent is no multiple of its tile, the last tile is a smaller copy of the body.
+// Where an extent is no multiple of its tile, the last tile overlaps the one before it.
 #include "compiler/lower/tiled.h"
 
 #include "compiler/lower/tiled_lowering.h"
@@ -17,6 +17,14 @@ namespace tilth {
 
 using Left = TiledSchedule::Left;
 
+namespace {
+
+void Append(StmtList more, StmtList* list) {
+  list->insert(list->end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+}
+
+}  // namespace
+
 Expr TiledLowering::Linear(const std::vector<int>& axes, const std::vector<Expr>& at) const {
   Expr index = expr::Int(0);
   for (int axis : axes) index = expr::Add(expr::Mul(index, expr::Int(form_.Extent(axis))), at[axis]);
@@ -24,8 +32,7 @@ Expr TiledLowering::Linear(const std::vector<int>& axes, const std::vector<Expr>
 }
 
 void TiledLowering::AddMainPhase() {
-  const int64_t points = s_.rows * s_.columns;
-  accumulators_ = builder_.NewBuffer("acc", BufferScope::kRegister, points * vector_step_, s_.lanes);
+  accumulators_ = builder_.NewBuffer("acc", BufferScope::kRegister, Points() * vector_step_, s_.lanes);
   right_registers_ = builder_.NewBuffer("right", BufferScope::kRegister, vector_step_, s_.lanes);
   left_register_ = builder_.NewBuffer("left", BufferScope::kRegister, 1);
   LoopPhase phase;
@@ -54,7 +61,11 @@ void TiledLowering::AddMainPhase() {
     for (int axis : k_order_)
       if (axis != form_.split_axis) k_panel *= form_.Extent(axis);
     panel_ =
-        builder_.NewBuffer("panel", BufferScope::kScratch, rows_.per_block * columns_.per_block * k_panel * points);
+        builder_.NewBuffer("panel", BufferScope::kScratch, rows_.per_block * columns_.per_block * k_panel * Points());
+  }
+  if (k_blocks_ > 1) {
+    const int64_t tiles = rows_.per_block * columns_.per_block * vectors_.per_block;
+    partial_sums_ = builder_.NewBuffer("sums", BufferScope::kScratch, tiles * Points() * vector_step_);
   }
   phase.body = TaskBody();
   builder_.program().phases.push_back(std::move(phase));
@@ -65,26 +76,14 @@ StmtList TiledLowering::TaskBody() {
   const Expr k_block = builder_.NewVariable("kb");
   k_block_index_ = k_blocks_ == 1 ? expr::Int(0) : k_block;
   StmtList body;
-  if (s_.left == Left::kPanel)
-    body = OverTiles(/*with_vectors=*/false, [&](const TileShape& shape) { return PackPanel(shape); });
-  for (Stmt& stmt : OverTiles(/*with_vectors=*/true, [&](const TileShape& shape) { return GuardedTile(shape); }))
-    body.push_back(std::move(stmt));
+  if (s_.left == Left::kPanel) body = OverTiles(/*with_vectors=*/false, &TiledLowering::PackPanel);
+  Append(OverTiles(/*with_vectors=*/true, &TiledLowering::Tile), &body);
   if (k_blocks_ == 1) return body;
   result.push_back(For(k_block->id, LoopKind::kSerial, expr::Int(k_blocks_), std::move(body)));
   return result;
 }
 
-// A copy of `body` for whole tiles and, where the axis ends within a tile, another for the last.
-StmtList TiledLowering::ByTail(const Tiling& tiling, const Expr& tile, const std::function<StmtList(int64_t)>& body) {
-  if (tiling.tail == 0) return body(tiling.tile);
-  if (tiling.tiles == 1) return body(tiling.tail);
-  StmtList result;
-  StmtList whole = body(tiling.tile);
-  result.push_back(If(expr::LessThan(tile, expr::Int(tiling.tiles - 1)), std::move(whole), body(tiling.tail)));
-  return result;
-}
-
-StmtList TiledLowering::OverTiles(bool with_vectors, const std::function<StmtList(const TileShape&)>& body) {
+StmtList TiledLowering::OverTiles(bool with_vectors, StmtList (TiledLowering::*body)()) {
   const Expr row = builder_.NewVariable("row_tile"), column = builder_.NewVariable("column_tile");
   const Expr vector = builder_.NewVariable("vector_tile");
   auto absolute = [](const Expr& block, const Tiling& tiling, const Expr& local) {
@@ -92,20 +91,12 @@ StmtList TiledLowering::OverTiles(bool with_vectors, const std::function<StmtLis
   };
   local_row_tile_ = row;
   local_column_tile_ = column;
+  local_vector_tile_ = vector;
   row_tile_ = absolute(row_block_, rows_, row);
   column_tile_ = absolute(column_block_, columns_, column);
   vector_tile_ = absolute(vector_block_, vectors_, vector);
 
-  auto at_vectors = [&](int64_t rows, int64_t columns) {
-    if (!with_vectors) return body({rows, columns, s_.vectors, s_.lanes});
-    return ByTail(vectors_, vector_tile_, [&](int64_t elements) {
-      const int64_t registers = CeilDiv(elements, s_.lanes);
-      return body({rows, columns, registers, elements - (registers - 1) * s_.lanes});
-    });
-  };
-  StmtList tile = ByTail(rows_, row_tile_, [&](int64_t rows) {
-    return ByTail(columns_, column_tile_, [&](int64_t columns) { return at_vectors(rows, columns); });
-  });
+  StmtList tile = (this->*body)();
   auto wrap = [](const Expr& variable, const Expr& extent, StmtList inner) {
     StmtList loop;
     loop.push_back(For(variable->id, LoopKind::kSerial, extent, std::move(inner)));
@@ -122,22 +113,34 @@ StmtList TiledLowering::OverTiles(bool with_vectors, const std::function<StmtLis
 }
 
 // `body` once per point of the register tile, with row_ and column_ set.
-StmtList TiledLowering::OverPoints(const TileShape& shape, const std::function<StmtList()>& body) {
+StmtList TiledLowering::OverPoints(const std::function<StmtList()>& body) {
   row_ = builder_.NewVariable("row");
   column_ = builder_.NewVariable("column");
   StmtList columns, rows;
   StmtList inner = body();
-  columns.push_back(For(column_->id, LoopKind::kUnrolled, expr::Int(shape.columns), std::move(inner)));
-  rows.push_back(For(row_->id, LoopKind::kUnrolled, expr::Int(shape.rows), std::move(columns)));
+  columns.push_back(For(column_->id, LoopKind::kUnrolled, expr::Int(columns_.tile), std::move(inner)));
+  rows.push_back(For(row_->id, LoopKind::kUnrolled, expr::Int(rows_.tile), std::move(columns)));
   return rows;
+}
+
+// `body` as a vector loop for each register of the tile, over those lanes that the axis has; `whole`: over all of them.
+StmtList TiledLowering::OverVectors(bool whole, const std::function<Stmt(int64_t, const Expr&)>& body) {
+  const int64_t active = whole ? s_.lanes : std::min<int64_t>(s_.lanes, vectors_.extent);
+  StmtList loops;
+  for (int64_t v = 0; v < registers_; ++v) {
+    const Expr lane = builder_.NewVariable("lane");
+    StmtList inner;
+    inner.push_back(body(v, lane));
+    loops.push_back(For(lane->id, LoopKind::kVector, expr::Int(active), std::move(inner), s_.lanes));
+  }
+  return loops;
 }
 
 // The value of every axis at the current point of the register tile; reduced axes come from axes_.
 std::vector<Expr> TiledLowering::Point(const Expr& vector_element) const {
   std::vector<Expr> axes = axes_;
-  if (form_.row_axis >= 0) axes[form_.row_axis] = expr::Add(expr::Mul(row_tile_, expr::Int(rows_.tile)), row_);
-  if (form_.column_axis >= 0)
-    axes[form_.column_axis] = expr::Add(expr::Mul(column_tile_, expr::Int(columns_.tile)), column_);
+  if (form_.row_axis >= 0) axes[form_.row_axis] = expr::Add(rows_.Start(row_tile_), row_);
+  if (form_.column_axis >= 0) axes[form_.column_axis] = expr::Add(columns_.Start(column_tile_), column_);
   axes[form_.vector_axis] = vector_element;
   return axes;
 }
@@ -160,13 +163,30 @@ Expr TiledLowering::RightValue(const std::vector<Expr>& axes, int64_t vector, co
                     {expr::Add(expr::Mul(k, expr::Int(vector_step_)), expr::Add(expr::Int(vector * s_.lanes), lane))});
 }
 
-Expr TiledLowering::AccumulatorIndex(const TileShape& shape, int64_t vector, const Expr& lane) const {
-  const Expr point = expr::Add(expr::Mul(row_, expr::Int(shape.columns)), column_);
+// The left operand at the current point, from the panel that this task has packed.
+Expr TiledLowering::PanelValue() const {
+  Expr at = expr::Add(expr::Mul(local_row_tile_, expr::Int(columns_.per_block)), local_column_tile_);
+  for (int axis : k_order_) {
+    const bool split = axis == form_.split_axis;
+    at = expr::Add(expr::Mul(at, expr::Int(split ? k_block_ : form_.Extent(axis))), split ? k_local_ : axes_[axis]);
+  }
+  const Expr in_tile = expr::Add(expr::Mul(row_, expr::Int(columns_.tile)), column_);
+  return expr::Load(panel_, DType::kF32, {expr::Add(expr::Mul(at, expr::Int(Points())), in_tile)});
+}
+
+Expr TiledLowering::AccumulatorIndex(int64_t vector, const Expr& lane) const {
+  const Expr point = expr::Add(expr::Mul(row_, expr::Int(columns_.tile)), column_);
   return expr::Add(expr::Mul(point, expr::Int(vector_step_)), expr::Add(expr::Int(vector * s_.lanes), lane));
 }
 
+Expr TiledLowering::PartialSumIndex(int64_t vector, const Expr& lane) const {
+  Expr tile = expr::Add(expr::Mul(local_row_tile_, expr::Int(columns_.per_block)), local_column_tile_);
+  tile = expr::Add(expr::Mul(tile, expr::Int(vectors_.per_block)), local_vector_tile_);
+  return expr::Add(expr::Mul(tile, expr::Int(Points() * vector_step_)), AccumulatorIndex(vector, lane));
+}
+
 // Whether no guard can fail anywhere in the tile, as a condition on the tile's position.
-Expr TiledLowering::Interior(const TileShape& shape) const {
+Expr TiledLowering::Interior() const {
   Expr inside = expr::Bool(true);
   for (const Guard& guard : form_.guards) {
     Expr least = expr::Int(guard.form.constant);
@@ -179,14 +199,14 @@ Expr TiledLowering::Interior(const TileShape& shape) const {
         first = expr::Int(0);
         span = form_.Extent(axis);
       } else if (axis == form_.row_axis) {
-        first = expr::Mul(row_tile_, expr::Int(rows_.tile));
-        span = shape.rows;
+        first = rows_.Start(row_tile_);
+        span = rows_.tile;
       } else if (axis == form_.column_axis) {
-        first = expr::Mul(column_tile_, expr::Int(columns_.tile));
-        span = shape.columns;
+        first = columns_.Start(column_tile_);
+        span = columns_.tile;
       } else if (axis == form_.vector_axis) {
-        first = expr::Mul(vector_tile_, expr::Int(vector_step_));
-        span = (shape.vectors - 1) * s_.lanes + shape.last_active;
+        first = vectors_.Start(vector_tile_);
+        span = vectors_.tile;
       }
       least = expr::Add(least, expr::Mul(expr::Int(c), expr::Add(first, expr::Int(c < 0 ? span - 1 : 0))));
     }
@@ -195,51 +215,44 @@ Expr TiledLowering::Interior(const TileShape& shape) const {
   return inside;
 }
 
-StmtList TiledLowering::GuardedTile(const TileShape& shape) {
-  StmtList result = Initialise(shape);
+StmtList TiledLowering::Tile() {
+  StmtList result = Initialise();
   if (s_.left == Left::kGuarded) {
-    StmtList interior = KLoops(shape, /*guarded=*/false);
-    result.push_back(If(Interior(shape), std::move(interior), KLoops(shape, /*guarded=*/true)));
+    StmtList interior = KLoops(/*guarded=*/false);
+    result.push_back(If(Interior(), std::move(interior), KLoops(/*guarded=*/true)));
   } else {
-    for (Stmt& stmt : KLoops(shape, /*guarded=*/false)) result.push_back(std::move(stmt));
+    Append(KLoops(/*guarded=*/false), &result);
   }
-  for (Stmt& stmt : Finish(shape)) result.push_back(std::move(stmt));
+  Append(Finish(), &result);
   return result;
 }
 
-StmtList TiledLowering::Initialise(const TileShape& shape) {
-  auto fill = [&](bool from_output) {
-    return OverPoints(shape, [&] {
-      StmtList vectors;
-      for (int64_t v = 0; v < shape.vectors; ++v) {
-        vectors.push_back(VectorLoop(shape, v, /*whole=*/!from_output, [&](const Expr& lane) {
-          Expr value = expr::Float(ReductionIdentity(form_.reduce.reduction));
-          if (from_output)
-            value = expr::Load(builder_.buffer_of(form_.result), DType::kF32,
-                               {builder_.Bind(form_.result_index, Point(VectorElement(v, lane)))});
-          StmtList store;
-          store.push_back(Store(accumulators_, AccumulatorIndex(shape, v, lane), value));
-          return store;
-        }));
-      }
-      return vectors;
+StmtList TiledLowering::Initialise() {
+  auto fill = [&](bool from_partial_sums) {
+    return OverPoints([&] {
+      return OverVectors(/*whole=*/true, [&](int64_t v, const Expr& lane) {
+        const Expr value = from_partial_sums ? expr::Load(partial_sums_, DType::kF32, {PartialSumIndex(v, lane)})
+                                             : expr::Float(ReductionIdentity(form_.reduce.reduction));
+        return Store(accumulators_, AccumulatorIndex(v, lane), value);
+      });
     });
   };
   if (k_blocks_ == 1) return fill(false);
-  // Whole registers are cleared first so that lanes past the end hold a value too.
-  StmtList result = fill(false);
-  result.push_back(If(expr::LessThan(expr::Int(0), k_block_index_), fill(true)));
+  StmtList result;
+  StmtList first = fill(false);
+  result.push_back(If(expr::LessThan(k_block_index_, expr::Int(1)), std::move(first), fill(true)));
   return result;
 }
 
-StmtList TiledLowering::KLoops(const TileShape& shape, bool guarded) {
+StmtList TiledLowering::KLoops(bool guarded) {
   const bool unroll_all = s_.k_unroll >= form_.ReductionLength();
   const Expr split_count =
       k_blocks_ == 1 || form_.Extent(form_.split_axis) % k_block_ == 0
           ? expr::Int(k_block_)
           : expr::Min(expr::Int(k_block_), expr::Sub(expr::Int(form_.Extent(form_.split_axis)),
                                                      expr::Mul(k_block_index_, expr::Int(k_block_))));
-  const int64_t unroll = std::min(s_.k_unroll, k_block_);
+  // The guards of a border tile depend on the window, not on the channel: unrolling channels would only repeat them.
+  const int64_t unroll = guarded && !form_.left_along_vector ? 1 : std::min(s_.k_unroll, k_block_);
   auto split_position = [&](const Expr& local) {
     k_local_ = local;
     return expr::Add(expr::Mul(k_block_index_, expr::Int(k_block_)), local);
@@ -251,13 +264,13 @@ StmtList TiledLowering::KLoops(const TileShape& shape, bool guarded) {
   const Expr steps = expr::FloorDiv(split_count, unroll);
   const Expr k = builder_.NewVariable("k"), u = builder_.NewVariable("u"), rest = builder_.NewVariable("rest");
   axes_[form_.split_axis] = split_position(expr::Add(expr::Mul(k, expr::Int(unroll)), u));
-  StmtList unrolled, step = KStep(shape, guarded);
+  StmtList unrolled, step = KStep(guarded);
   unrolled.push_back(For(u->id, LoopKind::kUnrolled, expr::Int(unroll), std::move(step)));
   body.push_back(For(k->id, LoopKind::kSerial, steps, std::move(unrolled)));
   const Expr remaining = expr::Mod(split_count, unroll);
   if (!expr::IsIntConst(remaining, 0)) {
     axes_[form_.split_axis] = split_position(expr::Add(expr::Mul(steps, expr::Int(unroll)), rest));
-    body.push_back(For(rest->id, LoopKind::kSerial, remaining, KStep(shape, guarded)));
+    body.push_back(For(rest->id, LoopKind::kSerial, remaining, KStep(guarded)));
   }
   for (size_t i = k_order_.size() - 1; i-- > 0;) {
     const int axis = k_order_[i];
@@ -269,96 +282,75 @@ StmtList TiledLowering::KLoops(const TileShape& shape, bool guarded) {
   return body;
 }
 
-StmtList TiledLowering::KStep(const TileShape& shape, bool guarded) {
+StmtList TiledLowering::KStep(bool guarded) {
   StmtList result;
   if (form_.right) {
-    for (int64_t v = 0; v < shape.vectors; ++v) {
-      result.push_back(VectorLoop(shape, v, packed_right_, [&](const Expr& lane) {
-        row_ = column_ = expr::Int(0);
-        StmtList load;
-        load.push_back(Store(right_registers_, expr::Add(expr::Int(v * s_.lanes), lane),
-                             RightValue(Point(VectorElement(v, lane)), v, lane)));
-        return load;
-      }));
-    }
+    row_ = column_ = expr::Int(0);
+    result = OverVectors(/*whole=*/packed_right_, [&](int64_t v, const Expr& lane) {
+      return Store(right_registers_, expr::Add(expr::Int(v * s_.lanes), lane),
+                   RightValue(Point(VectorElement(v, lane)), v, lane));
+    });
   }
-  auto point = [&] {
-    StmtList updates;
-    const bool broadcast = !form_.left_along_vector;
-    if (broadcast) {
-      Expr left;
-      if (s_.left == Left::kPanel) {
-        const Expr tile = expr::Add(expr::Mul(local_row_tile_, expr::Int(columns_.per_block)), local_column_tile_);
-        Expr at = tile;
-        for (int axis : k_order_) {
-          const bool split = axis == form_.split_axis;
-          at = expr::Add(expr::Mul(at, expr::Int(split ? k_block_ : form_.Extent(axis))),
-                         split ? k_local_ : axes_[axis]);
-        }
-        const Expr in_tile = expr::Add(expr::Mul(row_, expr::Int(s_.columns)), column_);
-        left = expr::Load(panel_, DType::kF32, {expr::Add(expr::Mul(at, expr::Int(s_.rows * s_.columns)), in_tile)});
-      } else {
-        left = LeftValue(Point(expr::Int(0)), guarded);
-      }
-      updates.push_back(Store(left_register_, expr::Int(0), left));
+  const bool broadcast = !form_.left_along_vector;
+  auto update = [&](int64_t v, const Expr& lane) {
+    Expr value = broadcast ? expr::Load(left_register_, DType::kF32, {expr::Int(0)})
+                           : LeftValue(Point(VectorElement(v, lane)), guarded);
+    if (form_.right) {
+      const Expr element = expr::Add(expr::Int(v * s_.lanes), lane);
+      value = expr::Mul(value, expr::Load(right_registers_, DType::kF32, {element}));
     }
-    for (int64_t v = 0; v < shape.vectors; ++v) {
-      updates.push_back(
-          VectorLoop(shape, v, /*whole=*/broadcast && (packed_right_ || form_.right), [&](const Expr& lane) {
-            Expr value = broadcast ? expr::Load(left_register_, DType::kF32, {expr::Int(0)})
-                                   : LeftValue(Point(VectorElement(v, lane)), guarded);
-            if (form_.right)
-              value = expr::Mul(value,
-                                expr::Load(right_registers_, DType::kF32, {expr::Add(expr::Int(v * s_.lanes), lane)}));
-            StmtList store;
-            store.push_back(Store(accumulators_, AccumulatorIndex(shape, v, lane),
-                                  Combine(form_.reduce.reduction, Accumulator(shape, v, lane), value)));
-            return store;
-          }));
-    }
-    return updates;
+    return Store(accumulators_, AccumulatorIndex(v, lane),
+                 Combine(form_.reduce.reduction, Accumulator(v, lane), value));
   };
-  for (Stmt& stmt : OverPoints(shape, point)) result.push_back(std::move(stmt));
+  Append(OverPoints([&] {
+           StmtList updates;
+           if (broadcast) {
+             const Expr left = s_.left == Left::kPanel ? PanelValue() : LeftValue(Point(expr::Int(0)), guarded);
+             updates.push_back(Store(left_register_, expr::Int(0), left));
+           }
+           // Lanes past the end of a short axis hold zeros where the right operand is packed, and anything elsewhere.
+           Append(OverVectors(/*whole=*/broadcast && form_.right, update), &updates);
+           return updates;
+         }),
+         &result);
   return result;
 }
 
-StmtList TiledLowering::Finish(const TileShape& shape) {
-  auto store_tile = [&](bool with_epilogue) {
-    return OverPoints(shape, [&] {
-      StmtList vectors;
-      for (int64_t v = 0; v < shape.vectors; ++v) {
-        vectors.push_back(VectorLoop(shape, v, /*whole=*/false, [&](const Expr& lane) {
-          const std::vector<Expr> at = Point(VectorElement(v, lane));
-          Expr value = Accumulator(shape, v, lane);
-          if (with_epilogue && form_.epilogue) {
-            const Expr sum = value;
-            value = expr::Rewrite(form_.epilogue->value, [&](const Expr& e) -> Expr {
-              if (e->op == ExprOp::kIndex) return at[e->id];
-              if (e->op != ExprOp::kLoad) return nullptr;
-              return e->id == form_.reduce.output ? sum : expr::Load(builder_.buffer_of(e->id), e->dtype, e->args);
-            });
-          }
-          StmtList store;
-          store.push_back(Store(builder_.buffer_of(form_.result), builder_.Bind(form_.result_index, at), value));
-          return store;
-        }));
-      }
-      return vectors;
+StmtList TiledLowering::Finish() {
+  auto store_partial_sums = [&] {
+    return OverPoints([&] {
+      return OverVectors(/*whole=*/true, [&](int64_t v, const Expr& lane) {
+        return Store(partial_sums_, PartialSumIndex(v, lane), Accumulator(v, lane));
+      });
     });
   };
-  if (k_blocks_ == 1) return store_tile(true);
+  auto store_result = [&] {
+    return OverPoints([&] {
+      return OverVectors(/*whole=*/false, [&](int64_t v, const Expr& lane) {
+        const std::vector<Expr> at = Point(VectorElement(v, lane));
+        Expr value = Accumulator(v, lane);
+        if (form_.epilogue) {
+          const Expr sum = value;
+          value = expr::Rewrite(form_.epilogue->value, [&](const Expr& e) -> Expr {
+            if (e->op == ExprOp::kIndex) return at[e->id];
+            if (e->op != ExprOp::kLoad) return nullptr;
+            return e->id == form_.reduce.output ? sum : expr::Load(builder_.buffer_of(e->id), e->dtype, e->args);
+          });
+        }
+        return Store(builder_.buffer_of(form_.result), builder_.Bind(form_.result_index, at), value);
+      });
+    });
+  };
+  if (k_blocks_ == 1) return store_result();
   StmtList result;
-  StmtList last = store_tile(true);
-  result.push_back(If(expr::LessThan(k_block_index_, expr::Int(k_blocks_ - 1)), store_tile(false), std::move(last)));
+  StmtList partial = store_partial_sums();
+  result.push_back(If(expr::LessThan(k_block_index_, expr::Int(k_blocks_ - 1)), std::move(partial), store_result()));
   return result;
 }
 
 StatusOr<LoopProgram> LowerTiled(const Workload& workload, const TiledSchedule& schedule) {
   std::optional<TiledForm> form = AnalyseTiled(workload, schedule.left == Left::kPadded);
   if (!form) return absl::InvalidArgumentError("a tiled schedule for a workload of another form");
-  const bool partial_sums = schedule.k_block < form->Extent(form->split_axis);
-  if (partial_sums && form->tensors[form->result].dtype != DType::kF32)
-    return absl::InvalidArgumentError("k blocks keep partial sums in the output, which is not f32");
   return TiledLowering(std::move(*form), schedule, workload.name).Run();
 }
 

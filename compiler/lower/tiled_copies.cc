@@ -19,7 +19,7 @@ void TiledLowering::AddPadPhase() {
   builder_.program().phases.push_back(ElementwisePhase(builder_, copy, schedule, "pad"));
 }
 
-// packed[outer][vector tile][k][lane of the tile], zero where the vector axis has ended.
+// packed[outer][vector tile][k][lane of the tile], zero in lanes that the vector axis does not have.
 void TiledLowering::AddPackPhase() {
   int64_t outer = 1;
   std::vector<int64_t> task_extents;
@@ -47,19 +47,7 @@ void TiledLowering::AddPackPhase() {
   }
   const Expr to =
       expr::Mul(expr::Add(expr::Mul(task, expr::Int(k_total)), Linear(k_order_, axes)), expr::Int(vector_step_));
-  const Expr tile = digits.back();
-  const int64_t rest = vectors_.extent % vector_step_;
-  StmtList body = PackVectors(axes, tile, to, vector_step_);
-  if (rest != 0) {
-    StmtList partial = PackVectors(axes, tile, to, rest);
-    if (vectors_.tiles == 1) {
-      body = std::move(partial);
-    } else {
-      StmtList choice;
-      choice.push_back(If(expr::LessThan(tile, expr::Int(vectors_.tiles - 1)), std::move(body), std::move(partial)));
-      body = std::move(choice);
-    }
-  }
+  StmtList body = PackVectors(axes, digits.back(), to);
   for (size_t i = k_order_.size(); i-- > 0;) {
     StmtList loop;
     loop.push_back(For(k[i]->id, LoopKind::kSerial, expr::Int(form_.Extent(k_order_[i])), std::move(body)));
@@ -69,29 +57,26 @@ void TiledLowering::AddPackPhase() {
   builder_.program().phases.push_back(std::move(phase));
 }
 
-// One k of one vector tile: `active` elements of the right operand, then zeros.
-StmtList TiledLowering::PackVectors(const std::vector<Expr>& axes, const Expr& tile, const Expr& to, int64_t active) {
+// One k of one vector tile.
+StmtList TiledLowering::PackVectors(const std::vector<Expr>& axes, const Expr& tile, const Expr& to) {
+  vector_tile_ = tile;
   StmtList result;
-  for (int64_t at = 0; at < vector_step_; at += s_.lanes) {
-    const int64_t copied = std::clamp<int64_t>(active - at, 0, s_.lanes);
-    const Expr lane = builder_.NewVariable("lane");
-    const Expr element = expr::Add(expr::Int(at), lane);
-    std::vector<Expr> from = axes;
-    from[form_.vector_axis] = expr::Add(expr::Mul(tile, expr::Int(vector_step_)), element);
-    StmtList copy, zero;
-    if (copied < s_.lanes) {
-      zero.push_back(Store(packed_, expr::Add(to, element), expr::Float(0)));
-      result.push_back(For(lane->id, LoopKind::kVector, expr::Int(s_.lanes), std::move(zero), s_.lanes));
-    }
-    if (copied == 0) continue;
-    copy.push_back(Store(packed_, expr::Add(to, element), builder_.Bind(form_.right, from)));
-    result.push_back(For(lane->id, LoopKind::kVector, expr::Int(copied), std::move(copy), s_.lanes));
+  if (vectors_.extent < s_.lanes) {
+    result = OverVectors(
+        /*whole=*/true, [&](int64_t, const Expr& lane) { return Store(packed_, expr::Add(to, lane), expr::Float(0)); });
   }
+  StmtList copy = OverVectors(/*whole=*/false, [&](int64_t v, const Expr& lane) {
+    std::vector<Expr> from = axes;
+    from[form_.vector_axis] = VectorElement(v, lane);
+    const Expr at = expr::Add(to, expr::Add(expr::Int(v * s_.lanes), lane));
+    return Store(packed_, at, builder_.Bind(form_.right, from));
+  });
+  std::move(copy.begin(), copy.end(), std::back_inserter(result));
   return result;
 }
 
 // panel[row tile][column tile][k of this block][point of the tile]
-StmtList TiledLowering::PackPanel(const TileShape& shape) {
+StmtList TiledLowering::PackPanel() {
   std::vector<Expr> k;
   for (int axis : k_order_) {
     k.push_back(builder_.NewVariable(StrCat("k", axis)));
@@ -104,10 +89,10 @@ StmtList TiledLowering::PackPanel(const TileShape& shape) {
     const int64_t extent = k_order_[i] == form_.split_axis ? k_block_ : form_.Extent(k_order_[i]);
     at = expr::Add(expr::Mul(at, expr::Int(extent)), k[i]);
   }
-  StmtList body = OverPoints(shape, [&] {
-    const Expr in_tile = expr::Add(expr::Mul(row_, expr::Int(s_.columns)), column_);
+  StmtList body = OverPoints([&] {
+    const Expr in_tile = expr::Add(expr::Mul(row_, expr::Int(columns_.tile)), column_);
     StmtList store;
-    store.push_back(Store(panel_, expr::Add(expr::Mul(at, expr::Int(s_.rows * s_.columns)), in_tile),
+    store.push_back(Store(panel_, expr::Add(expr::Mul(at, expr::Int(Points())), in_tile),
                           LeftValue(Point(expr::Int(0)), /*guarded=*/true)));
     return store;
   });

@@ -14,15 +14,23 @@
 
 namespace tilth {
 
-// One axis cut into tiles, and tiles into blocks of a task.
+// One axis cut into tiles of one size, and tiles into blocks of a task. Where the axis is no multiple of the tile, the
+// last tile ends where the axis does and computes again what the one before it has computed: there is one copy of the
+// code, and every tile is whole.
 struct Tiling {
   Tiling(int64_t axis_extent, int64_t tile_size, int64_t tiles_per_block)
       : extent(axis_extent),
         tile(std::min(tile_size, axis_extent)),
         tiles(CeilDiv(axis_extent, tile)),
         per_block(std::min(tiles_per_block, tiles)),
-        blocks(CeilDiv(tiles, per_block)),
-        tail(axis_extent % tile) {}
+        blocks(CeilDiv(tiles, per_block)) {}
+
+  // The first element of tile `index`.
+  Expr Start(const Expr& index) const {
+    const Expr regular = expr::Mul(index, expr::Int(tile));
+    if (tiles == 1) return expr::Int(0);
+    return extent % tile == 0 ? regular : expr::Min(regular, expr::Int(extent - tile));
+  }
 
   // The number of tiles in block `block`.
   Expr TilesIn(const Expr& block) const {
@@ -31,14 +39,6 @@ struct Tiling {
   }
 
   int64_t extent, tile, tiles, per_block, blocks;
-  int64_t tail;  // size of a smaller last tile; 0: none
-};
-
-// The extents of one copy of the register tile's body.
-struct TileShape {
-  int64_t rows, columns;
-  int64_t vectors;      // registers along the vector axis
-  int64_t last_active;  // active lanes of the last of them
 };
 
 class TiledLowering {
@@ -49,15 +49,15 @@ class TiledLowering {
         builder_(name, form_.tensors),
         rows_(form_.Extent(form_.row_axis), s_.rows, s_.row_tiles),
         columns_(form_.Extent(form_.column_axis), s_.columns, s_.column_tiles),
-        vectors_(form_.Extent(form_.vector_axis), static_cast<int64_t>(s_.lanes) * s_.vectors, s_.vector_tiles) {
+        registers_(std::min(s_.vectors, CeilDiv(form_.Extent(form_.vector_axis), s_.lanes))),
+        vector_step_(registers_ * s_.lanes),
+        vectors_(form_.Extent(form_.vector_axis), vector_step_, s_.vector_tiles) {
     for (int axis : form_.reduce_axes)
       if (axis != form_.split_axis) k_order_.push_back(axis);
     k_order_.push_back(form_.split_axis);
     const int64_t split = form_.Extent(form_.split_axis);
     k_block_ = std::min(s_.k_block, split);
     k_blocks_ = CeilDiv(split, k_block_);
-    // The vector tiling counts whole registers even when the axis is shorter.
-    vector_step_ = static_cast<int64_t>(s_.lanes) * s_.vectors;
   }
 
   StatusOr<LoopProgram> Run() {
@@ -72,54 +72,57 @@ class TiledLowering {
   void AddPadPhase();
   void AddPackPhase();
   void AddMainPhase();
-  StmtList PackVectors(const std::vector<Expr>& axes, const Expr& tile_index, const Expr& to, int64_t active);
+  StmtList PackVectors(const std::vector<Expr>& axes, const Expr& tile, const Expr& to);
   StmtList TaskBody();
-  StmtList OverTiles(bool with_vectors, const std::function<StmtList(const TileShape&)>& body);
-  StmtList ByTail(const Tiling& tiling, const Expr& tile, const std::function<StmtList(int64_t)>& body);
-  StmtList PackPanel(const TileShape& shape);
-  StmtList GuardedTile(const TileShape& shape);
-  StmtList KLoops(const TileShape& shape, bool guarded);
-  StmtList KStep(const TileShape& shape, bool guarded);
-  StmtList Initialise(const TileShape& shape);
-  StmtList Finish(const TileShape& shape);
+  StmtList OverTiles(bool with_vectors, StmtList (TiledLowering::*body)());
+  StmtList PackPanel();
+  StmtList Tile();
+  StmtList KLoops(bool guarded);
+  StmtList KStep(bool guarded);
+  StmtList Initialise();
+  StmtList Finish();
 
-  StmtList OverPoints(const TileShape& shape, const std::function<StmtList()>& body);
+  StmtList OverPoints(const std::function<StmtList()>& body);
+  StmtList OverVectors(bool whole, const std::function<Stmt(int64_t, const Expr&)>& body);
   std::vector<Expr> Point(const Expr& vector_element) const;
   Expr LeftValue(const std::vector<Expr>& axes, bool guarded) const;
+  Expr PanelValue() const;
   Expr RightValue(const std::vector<Expr>& axes, int64_t vector, const Expr& lane) const;
-  Expr Interior(const TileShape& shape) const;
+  Expr Interior() const;
   Expr Linear(const std::vector<int>& axes, const std::vector<Expr>& at) const;
-  Expr AccumulatorIndex(const TileShape& shape, int64_t vector, const Expr& lane) const;
-  Expr Accumulator(const TileShape& shape, int64_t vector, const Expr& lane) const {
-    return expr::Load(accumulators_, DType::kF32, {AccumulatorIndex(shape, vector, lane)});
+  Expr AccumulatorIndex(int64_t vector, const Expr& lane) const;
+  Expr Accumulator(int64_t vector, const Expr& lane) const {
+    return expr::Load(accumulators_, DType::kF32, {AccumulatorIndex(vector, lane)});
   }
+  Expr PartialSumIndex(int64_t vector, const Expr& lane) const;
   Expr VectorElement(int64_t vector, const Expr& lane) const {
-    return expr::Add(expr::Mul(vector_tile_, expr::Int(vector_step_)), expr::Add(expr::Int(vector * s_.lanes), lane));
+    return expr::Add(vectors_.Start(vector_tile_), expr::Add(expr::Int(VectorOffset(vector)), lane));
   }
-  int64_t Active(const TileShape& shape, int64_t vector) const {
-    return vector + 1 == shape.vectors ? shape.last_active : s_.lanes;
+  // Where register `vector` begins in its tile. Registers overlap, too, where the axis is shorter than they are.
+  int64_t VectorOffset(int64_t vector) const {
+    return std::min(vector * s_.lanes, std::max<int64_t>(0, vectors_.tile - s_.lanes));
   }
-  // A vector loop over the active lanes of register `vector`; `whole`: over all of them.
-  Stmt VectorLoop(const TileShape& shape, int64_t vector, bool whole,
-                  const std::function<StmtList(const Expr&)>& body) {
-    const Expr lane = builder_.NewVariable("lane");
-    return For(lane->id, LoopKind::kVector, expr::Int(whole ? s_.lanes : Active(shape, vector)), body(lane), s_.lanes);
-  }
+  int64_t Points() const { return rows_.tile * columns_.tile; }
 
   TiledForm form_;
   TiledSchedule s_;
   ProgramBuilder builder_;
-  Tiling rows_, columns_, vectors_;
+  Tiling rows_, columns_;
+  int64_t registers_;    // of a register tile along the vector axis
+  int64_t vector_step_;  // all their lanes, which are more than the axis has if that is short
+  Tiling vectors_;
   std::vector<int> k_order_;  // reduced axes, the split one innermost
-  int64_t k_block_ = 1, k_blocks_ = 1, vector_step_ = 1;
+  int64_t k_block_ = 1, k_blocks_ = 1;
   bool packed_right_ = false;
-  int packed_ = -1, panel_ = -1, accumulators_ = -1, right_registers_ = -1, left_register_ = -1;
+  int packed_ = -1, panel_ = -1, partial_sums_ = -1;
+  int accumulators_ = -1, right_registers_ = -1, left_register_ = -1;
   std::vector<Expr> axes_;  // the current value of every axis but rows, columns and vectors
   Expr row_block_, column_block_, vector_block_;
   Expr row_tile_, column_tile_, vector_tile_;  // absolute tile numbers
-  Expr local_row_tile_, local_column_tile_;    // within the task's block
-  Expr row_, column_;                          // within the register tile
-  Expr k_block_index_, k_local_;               // block number, position of the split axis within it
+  // … and within the task's block.
+  Expr local_row_tile_, local_column_tile_, local_vector_tile_;
+  Expr row_, column_;             // within the register tile
+  Expr k_block_index_, k_local_;  // block number, position of the split axis within it
 };
 
 }  // namespace tilth

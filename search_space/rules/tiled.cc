@@ -14,7 +14,11 @@ namespace {
 using Left = TiledSchedule::Left;
 
 // Multiply-adds in one copy of the unrolled body.
-constexpr int64_t kMaxUnrolledBody = 288;
+constexpr int64_t kMaxUnrolledBody = 144;
+
+// Whether tiles of `tile` elements cover an axis in fewer steps than tiles of one element less would. The last tile
+// overlaps the one before it, so that a smaller tile for as many steps does the same with less work.
+bool IsBalanced(int64_t extent, int64_t tile) { return CeilDiv(extent, CeilDiv(extent, tile)) == tile; }
 
 enum KnobIndex {
   kRegister,
@@ -79,16 +83,19 @@ class TiledSketch : public Sketch {
   int lanes_;
 };
 
-// Every tile that fits the register file: accumulators, one row of right vectors, one broadcast.
+// Every balanced tile that fits the register file: accumulators, one row of right vectors, one broadcast.
 std::vector<std::vector<int64_t>> TiledSketch::RegisterTiles() const {
   std::vector<std::vector<int64_t>> tiles;
   const int64_t max_vectors = CeilDiv(VectorExtent(), lanes_);
   for (int64_t rows : {1, 2, 3, 4, 7}) {
     if (rows > Rows()) break;
+    if (!IsBalanced(Rows(), rows)) continue;
     for (int64_t columns = 1; columns <= std::min<int64_t>(Columns(), 28); ++columns) {
       if (rows > 1 && columns > 14) break;
+      if (!IsBalanced(Columns(), columns)) continue;
       for (int64_t vectors : {1, 2, 3, 4, 6, 8, 12}) {
         if (vectors > max_vectors) break;
+        if (!IsBalanced(max_vectors, vectors)) continue;
         const int64_t shared = form_.right ? vectors : 0;
         if (rows * columns * vectors + shared + 1 <= target_.vector_registers)
           tiles.push_back({rows, columns, vectors});

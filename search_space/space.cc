@@ -45,7 +45,11 @@ uint64_t SearchSpace::Size() const {
   return size;
 }
 
-Candidate SearchSpace::Default() const { return sketches_[0]->Default(); }
+Candidate SearchSpace::Default(int sketch) const {
+  Candidate candidate = sketches_[sketch]->Default();
+  candidate.sketch = static_cast<uint8_t>(sketch);
+  return candidate;
+}
 
 Candidate SearchSpace::Random(Rng& rng) const {
   Candidate candidate;

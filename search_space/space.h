@@ -31,7 +31,7 @@ class Sketch {
   const std::vector<Knob>& knobs() const { return knobs_; }
   // The loops, buffers and sketch-specific choices that rows of this sketch mean.
   virtual LoopNest Resolve(const Candidate& candidate) const = 0;
-  // A sensible candidate without any measurement: what an untuned build uses.
+  // A sensible candidate without any measurement. A sketch does not know its number: SearchSpace::Default fills it in.
   virtual Candidate Default() const = 0;
 
  protected:
@@ -55,8 +55,8 @@ class SearchSpace {
   // The exact number of candidates (saturates at 2^64 - 1).
   uint64_t Size() const;
 
-  // The default of the first sketch.
-  Candidate Default() const;
+  // The default of a sketch; that of the first is what an untuned build uses.
+  Candidate Default(int sketch = 0) const;
   // Uniform over sketches, then over rows.
   Candidate Random(Rng& rng) const;
   // Redraws one knob; small steps (a neighbouring row) are as likely as jumps. Never returns its argument unless the

@@ -100,8 +100,8 @@ class Evolution {
     if (static_cast<int>(measured.size()) > options_.elites) measured.resize(static_cast<size_t>(options_.elites));
 
     std::vector<Candidate> founders;
-    for (const auto& sketch : space_.sketches()) {
-      founders.push_back(sketch->Default());
+    for (size_t sketch = 0; sketch < space_.sketches().size(); ++sketch) {
+      founders.push_back(space_.Default(static_cast<int>(sketch)));
     }
     for (const MeasuredCandidate& elite : measured) {
       founders.push_back(elite.candidate);

@@ -49,6 +49,20 @@ TEST(SearchSpace, DecisionsNameEveryKnobAndComeBack) {
   }
 }
 
+TEST(SearchSpace, TheDefaultOfEachSketchIsACandidateOfThatSketch) {
+  const auto space = MakeSpace(R"(tilth workload 1
+t0 input f32[1,7,7,64]
+t1 output f32[1,1,1,64]
+t1[i0, i1, i2, i3] for i0:1 i1:1 i2:1 i3:64 = sum[r0:7 r1:7] t0[i0, r0, r1, i3]
+)");
+  ASSERT_GT(space->sketches().size(), 1u);
+  for (size_t sketch = 0; sketch < space->sketches().size(); ++sketch) {
+    const Candidate candidate = space->Default(static_cast<int>(sketch));
+    EXPECT_EQ(space->Resolve(candidate).sketch, space->sketches()[sketch]->name());
+    EXPECT_EQ(candidate.num_knobs, space->sketches()[sketch]->knobs().size());
+  }
+}
+
 TEST(SearchSpace, StaleDecisionsSayWhichKnob) {
   const auto space = MakeSpace(kMatmul);
   Decisions decisions = space->ToDecisions(space->Default());

@@ -24,6 +24,7 @@ struct Input {
 
   const TiledSchedule* tiled() const { return std::get_if<TiledSchedule>(&nest.schedule); }
   bool LeftIs(TiledSchedule::Left left) const { return tiled() && tiled()->left == left; }
+  const WinogradSchedule* winograd() const { return std::get_if<WinogradSchedule>(&nest.schedule); }
   const RowwiseSchedule* rowwise() const { return std::get_if<RowwiseSchedule>(&nest.schedule); }
   const ElementwiseSchedule* elementwise() const { return std::get_if<ElementwiseSchedule>(&nest.schedule); }
 };
@@ -34,6 +35,13 @@ double Log(Number value) {
 }
 double Ratio(double a, double b) { return b > 0 ? a / b : 0; }
 double Flag(bool value) { return value ? 1 : 0; }
+
+// A number that both kinds of schedules for reductions have; 0 for others.
+template <typename Number>
+Number OfReduction(const Input& in, Number TiledSchedule::* tiled, Number WinogradSchedule::* winograd) {
+  if (in.tiled()) return in.tiled()->*tiled;
+  return in.winograd() ? in.winograd()->*winograd : Number{};
+}
 
 struct Feature {
   const char* name;
@@ -49,6 +57,7 @@ constexpr Feature kFeatures[] = {
     {"work.reduction", [](const Input& in) { return Log(in.analysis.reduction_length); }},
     // Which kind of schedule.
     {"kind.tiled", [](const Input& in) { return Flag(in.tiled()); }},
+    {"kind.winograd", [](const Input& in) { return Flag(in.winograd()); }},
     {"kind.rowwise", [](const Input& in) { return Flag(in.rowwise()); }},
     {"kind.elementwise", [](const Input& in) { return Flag(in.elementwise()); }},
     // The register tile and the unrolled body.
@@ -61,12 +70,17 @@ constexpr Feature kFeatures[] = {
      [](const Input& in) {
        return std::min(2.0, Ratio(in.nest.accumulator_registers, 4.0 * std::max(1, in.target.fma_per_cycle)));
      }},
-    {"tile.rows", [](const Input& in) { return in.tiled() ? Log(in.tiled()->rows) : 0; }},
+    {"tile.rows", [](const Input& in) { return Log(OfReduction(in, &TiledSchedule::rows, &WinogradSchedule::rows)); }},
     {"tile.columns", [](const Input& in) { return in.tiled() ? Log(in.tiled()->columns) : 0; }},
-    {"tile.vectors", [](const Input& in) { return in.tiled() ? Log(in.tiled()->vectors) : 0; }},
-    {"tile.row_tiles", [](const Input& in) { return in.tiled() ? Log(in.tiled()->row_tiles) : 0; }},
+    {"tile.vectors",
+     [](const Input& in) { return Log(OfReduction(in, &TiledSchedule::vectors, &WinogradSchedule::vectors)); }},
+    {"tile.row_tiles",
+     [](const Input& in) { return Log(OfReduction(in, &TiledSchedule::row_tiles, &WinogradSchedule::row_tiles)); }},
     {"tile.column_tiles", [](const Input& in) { return in.tiled() ? Log(in.tiled()->column_tiles) : 0; }},
-    {"tile.vector_tiles", [](const Input& in) { return in.tiled() ? Log(in.tiled()->vector_tiles) : 0; }},
+    {"tile.vector_tiles",
+     [](const Input& in) {
+       return Log(OfReduction(in, &TiledSchedule::vector_tiles, &WinogradSchedule::vector_tiles));
+     }},
     {"body.points", [](const Input& in) { return Log(in.analysis.body_points); }},
     {"body.instructions", [](const Input& in) { return Log(in.nest.body_instructions); }},
     {"body.executions", [](const Input& in) { return Log(in.analysis.body_executions); }},
@@ -76,13 +90,20 @@ constexpr Feature kFeatures[] = {
      [](const Input& in) { return Log(Ratio(in.analysis.body_stores, in.analysis.body_points)); }},
     // Choices that have no number of their own.
     {"choice.k_block", [](const Input& in) { return in.tiled() ? Log(in.tiled()->k_block) : 0; }},
-    {"choice.k_unroll", [](const Input& in) { return in.tiled() ? Log(in.tiled()->k_unroll) : 0; }},
+    {"choice.k_unroll",
+     [](const Input& in) { return Log(OfReduction(in, &TiledSchedule::k_unroll, &WinogradSchedule::k_unroll)); }},
     {"choice.vectors_inside", [](const Input& in) { return Flag(in.tiled() && in.tiled()->vectors_inside); }},
-    {"choice.vector_major", [](const Input& in) { return Flag(in.tiled() && in.tiled()->vector_major_tasks); }},
+    {"choice.vector_major",
+     [](const Input& in) {
+       return Flag(OfReduction(in, &TiledSchedule::vector_major_tasks, &WinogradSchedule::vector_major_tasks));
+     }},
     {"choice.pack_right", [](const Input& in) { return Flag(in.tiled() && in.tiled()->pack_right); }},
     {"choice.left_guarded", [](const Input& in) { return Flag(in.LeftIs(TiledSchedule::Left::kGuarded)); }},
     {"choice.left_padded", [](const Input& in) { return Flag(in.LeftIs(TiledSchedule::Left::kPadded)); }},
     {"choice.left_panel", [](const Input& in) { return Flag(in.LeftIs(TiledSchedule::Left::kPanel)); }},
+    {"choice.tile_inputs", [](const Input& in) { return in.winograd() ? Log(in.winograd()->tile_inputs) : 0; }},
+    {"choice.transform_in_task",
+     [](const Input& in) { return Flag(in.winograd() && in.winograd()->transform_in_task); }},
     {"choice.accumulators", [](const Input& in) { return in.rowwise() ? Log(in.rowwise()->accumulators) : 0; }},
     {"choice.rows_per_task", [](const Input& in) { return in.rowwise() ? Log(in.rowwise()->rows_per_task) : 0; }},
     {"choice.across_rows", [](const Input& in) { return Flag(in.rowwise() && in.rowwise()->across_rows); }},

@@ -14,7 +14,7 @@
 namespace tilth {
 
 // Raised when a feature is added, removed, reordered or changes its meaning; part of every tuning record and model.
-inline constexpr int kFeatureVersion = 1;
+inline constexpr int kFeatureVersion = 2;
 
 // Names in the order of the vector.
 const std::vector<std::string>& FeatureNames();

@@ -56,6 +56,19 @@ struct TiledSchedule {
   enum class Left : uint8_t { kDirect, kGuarded, kPadded, kPanel } left = Left::kDirect;
 };
 
+// A schedule of a convolution by Winograd's minimal filtering (search_space/winograd_form.h). The input tiles are
+// transformed, then for each position of the transformed tiles there is a matrix product over the channels, whose
+// register tile is rows (tiles of the output) × vectors (of output channels).
+struct WinogradSchedule {
+  int lanes = 1;
+  int64_t tile_inputs = 4;  // m + r - 1 of F(m, r), along each window
+  int64_t rows = 1, vectors = 1;
+  int64_t row_tiles = 1, vector_tiles = 1;  // register tiles per task
+  int64_t k_unroll = 1;
+  bool vector_major_tasks = false;  // order of tasks: vector blocks outermost
+  bool transform_in_task = true;    // false: all input tiles are transformed in a phase of their own
+};
+
 // A schedule of row-by-row stages (softmax, layer norm).
 struct RowwiseSchedule {
   int lanes = 1;
@@ -83,7 +96,7 @@ struct LoopNest {
   int vector_lanes = 1;
   int accumulator_registers = 0;  // vector registers held through the reduction
   int64_t body_instructions = 0;  // vector instructions in the unrolled innermost body, an estimate
-  std::variant<TiledSchedule, RowwiseSchedule, ElementwiseSchedule> schedule;
+  std::variant<TiledSchedule, WinogradSchedule, RowwiseSchedule, ElementwiseSchedule> schedule;
 
   // Elements of `axis` covered by the loops from number `depth` inwards (at least 1).
   int64_t TileExtent(int axis, int depth) const;

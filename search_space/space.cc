@@ -30,6 +30,7 @@ StatusOr<std::unique_ptr<SearchSpace>> SearchSpace::Create(Workload workload, Ta
   TILTH_RETURN_IF_ERROR(Validate(workload), "workload ", workload.name);
   std::unique_ptr<SearchSpace> space(new SearchSpace(std::move(workload), std::move(target)));
   AddTiledSketches(space->workload_, space->target_, &space->sketches_);
+  AddWinogradSketches(space->workload_, space->target_, &space->sketches_);
   AddRowwiseSketches(space->workload_, space->target_, &space->sketches_);
   AddElementwiseSketches(space->workload_, space->target_, &space->sketches_);
   if (space->sketches_.empty())
@@ -45,10 +46,21 @@ uint64_t SearchSpace::Size() const {
   return size;
 }
 
-Candidate SearchSpace::Default(int sketch) const {
-  Candidate candidate = sketches_[sketch]->Default();
-  candidate.sketch = static_cast<uint8_t>(sketch);
-  return candidate;
+double SearchSpace::LeastFlops() const {
+  double least = std::numeric_limits<double>::infinity();
+  for (const auto& sketch : sketches_) least = std::min(least, sketch->LeastFlops());
+  return least;
+}
+
+Candidate SearchSpace::Default() const { return sketches_[0]->Default(); }
+
+std::vector<Candidate> SearchSpace::Defaults() const {
+  std::vector<Candidate> defaults;
+  for (size_t i = 0; i < sketches_.size(); ++i) {
+    defaults.push_back(sketches_[i]->Default());
+    defaults.back().sketch = static_cast<uint8_t>(i);
+  }
+  return defaults;
 }
 
 Candidate SearchSpace::Random(Rng& rng) const {

@@ -31,8 +31,10 @@ class Sketch {
   const std::vector<Knob>& knobs() const { return knobs_; }
   // The loops, buffers and sketch-specific choices that rows of this sketch mean.
   virtual LoopNest Resolve(const Candidate& candidate) const = 0;
-  // A sensible candidate without any measurement. A sketch does not know its number: SearchSpace::Default fills it in.
+  // A sensible choice of rows without any measurement; SearchSpace::Defaults adds which sketch it belongs to.
   virtual Candidate Default() const = 0;
+  // The fewest floating-point operations that any of its candidates performs (LoopNest::flops).
+  virtual double LeastFlops() const { return Resolve(Default()).flops; }
 
  protected:
   // The option of knob `knob` chosen by `candidate`.
@@ -55,8 +57,13 @@ class SearchSpace {
   // The exact number of candidates (saturates at 2^64 - 1).
   uint64_t Size() const;
 
-  // The default of a sketch; that of the first is what an untuned build uses.
-  Candidate Default(int sketch = 0) const;
+  // The fewest floating-point operations of any candidate; no device can run one faster than its peak allows for them.
+  double LeastFlops() const;
+
+  // What an untuned build uses: the default of the first sketch.
+  Candidate Default() const;
+  // The default of every sketch.
+  std::vector<Candidate> Defaults() const;
   // Uniform over sketches, then over rows.
   Candidate Random(Rng& rng) const;
   // Redraws one knob; small steps (a neighbouring row) are as likely as jumps. Never returns its argument unless the

@@ -99,10 +99,7 @@ class Evolution {
                      [](const MeasuredCandidate& a, const MeasuredCandidate& b) { return a.median_ns < b.median_ns; });
     if (static_cast<int>(measured.size()) > options_.elites) measured.resize(static_cast<size_t>(options_.elites));
 
-    std::vector<Candidate> founders;
-    for (size_t sketch = 0; sketch < space_.sketches().size(); ++sketch) {
-      founders.push_back(space_.Default(static_cast<int>(sketch)));
-    }
+    std::vector<Candidate> founders = space_.Defaults();
     for (const MeasuredCandidate& elite : measured) {
       founders.push_back(elite.candidate);
       // The measured ones themselves are taken; their neighbourhood is what they are good for.

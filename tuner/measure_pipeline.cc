@@ -50,8 +50,8 @@ Trial MakeTrial(const MeasureJob& job, std::string shared_object, const std::str
     if (given) trial.value_bounds.push_back(tensor.value_bound);
   }
   trial.options = job.options;
-  trial.flops = Flops(workload);
-  trial.run_deadline_ms = kShortestDeadlineMs + static_cast<int64_t>(trial.flops / kSlowestFlopsPerMs);
+  trial.flops = job.space->Resolve(job.candidate).flops;
+  trial.run_deadline_ms = kShortestDeadlineMs + static_cast<int64_t>(Flops(workload) / kSlowestFlopsPerMs);
   return trial;
 }
 

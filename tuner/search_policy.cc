@@ -27,6 +27,13 @@ uint64_t Key(const TiledSchedule& schedule) {
                     left);
 }
 
+uint64_t Key(const WinogradSchedule& schedule) {
+  const auto& [lanes, tile_inputs, rows, vectors, row_tiles, vector_tiles, k_unroll, vector_major_tasks,
+               transform_in_task] = schedule;
+  static_cast<void>(vector_major_tasks);  // shows in the order of the loops, if it makes a difference
+  return HashFields(lanes, tile_inputs, rows, vectors, row_tiles, vector_tiles, k_unroll, transform_in_task);
+}
+
 uint64_t Key(const RowwiseSchedule& schedule) {
   const auto& [lanes, accumulators, rows_per_task, across_rows] = schedule;
   return HashFields(lanes, accumulators, rows_per_task, across_rows);

@@ -119,7 +119,7 @@ class Session {
     peak_gflops_ = peak_gflops;
     if (peak_gflops <= 0) return;
     for (size_t i = 0; i < tasks_.size(); ++i) {
-      scheduler_->SetRoofline(static_cast<int>(i), tasks_[i].flops() / peak_gflops);
+      scheduler_->SetRoofline(static_cast<int>(i), tasks_[i].space().LeastFlops() / peak_gflops);
     }
   }
 

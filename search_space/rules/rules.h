@@ -13,6 +13,7 @@ namespace tilth {
 using SketchList = std::vector<std::unique_ptr<Sketch>>;
 
 void AddTiledSketches(const Workload& workload, const Target& target, SketchList* sketches);
+void AddWinogradSketches(const Workload& workload, const Target& target, SketchList* sketches);
 void AddRowwiseSketches(const Workload& workload, const Target& target, SketchList* sketches);
 void AddElementwiseSketches(const Workload& workload, const Target& target, SketchList* sketches);
 

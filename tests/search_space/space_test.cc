@@ -27,6 +27,31 @@ std::unique_ptr<SearchSpace> MakeSpace(const char* text, const char* target = "x
   return std::move(SearchSpace::Create(*ParseWorkload(text), *ParseTarget(target))).value();
 }
 
+constexpr char kConvolution[] = R"(tilth workload 1
+t0 input f32[1,30,30,64]
+t1 constant f32[64,64,3,3]
+t2 output f32[1,28,28,64]
+t2[i0, i1, i2, i3] for i0:1 i1:28 i2:28 i3:64 = sum[r0:3 r1:3 r2:64] (t0[i0, (i1 + r0), (i2 + r1), r2] * t1[i3, r2, r0, r1])
+)";
+
+TEST(SearchSpace, DefaultsBelongToTheirSketches) {
+  const auto space = MakeSpace(kConvolution);
+  ASSERT_GT(space->sketches().size(), 1u);
+  EXPECT_EQ(space->Defaults()[0], space->Default());
+  for (size_t i = 0; i < space->sketches().size(); ++i) {
+    const Decisions decisions = space->ToDecisions(space->Defaults()[i]);
+    EXPECT_EQ(decisions.sketch, space->sketches()[i]->name());
+    EXPECT_EQ(*space->FromDecisions(decisions), space->Defaults()[i]);
+  }
+}
+
+TEST(SearchSpace, WinogradNeedsFewerOperationsAndIsTheDefaultWhereItPays) {
+  const auto space = MakeSpace(kConvolution);
+  EXPECT_EQ(space->ToDecisions(space->Default()).sketch, "winograd");
+  EXPECT_NEAR(space->LeastFlops(), Flops(space->workload()) * 36 / (16 * 9), 1);
+  EXPECT_EQ(MakeSpace(kMatmul)->LeastFlops(), Flops(MakeSpace(kMatmul)->workload()));
+}
+
 TEST(SearchSpace, SizeIsTheNumberOfDistinctCandidates) {
   const auto space = MakeSpace(kMatmul);
   std::set<Candidate> distinct;
@@ -46,20 +71,6 @@ TEST(SearchSpace, DecisionsNameEveryKnobAndComeBack) {
       ASSERT_TRUE(back.ok()) << back.status();
       EXPECT_EQ(*back, candidate);
     }
-  }
-}
-
-TEST(SearchSpace, TheDefaultOfEachSketchIsACandidateOfThatSketch) {
-  const auto space = MakeSpace(R"(tilth workload 1
-t0 input f32[1,7,7,64]
-t1 output f32[1,1,1,64]
-t1[i0, i1, i2, i3] for i0:1 i1:1 i2:1 i3:64 = sum[r0:7 r1:7] t0[i0, r0, r1, i3]
-)");
-  ASSERT_GT(space->sketches().size(), 1u);
-  for (size_t sketch = 0; sketch < space->sketches().size(); ++sketch) {
-    const Candidate candidate = space->Default(static_cast<int>(sketch));
-    EXPECT_EQ(space->Resolve(candidate).sketch, space->sketches()[sketch]->name());
-    EXPECT_EQ(candidate.num_knobs, space->sketches()[sketch]->knobs().size());
   }
 }
 

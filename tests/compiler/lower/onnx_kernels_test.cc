@@ -32,8 +32,7 @@ Status CheckWorkload(const Workload& workload, const Target& target, int random,
   TILTH_ASSIGN_OR_RETURN(const auto space, SearchSpace::Create(workload, target));
   const int sketches = static_cast<int>(space->sketches().size());
   for (int i = 0; i < sketches + random; ++i) {
-    Candidate candidate = i < sketches ? space->sketches()[i]->Default() : space->Random(rng);
-    if (i < sketches) candidate.sketch = static_cast<uint8_t>(i);
+    const Candidate candidate = i < sketches ? space->Defaults()[i] : space->Random(rng);
     TILTH_RETURN_IF_ERROR(CheckCandidate(reference, *space, candidate), ToJson(space->ToDecisions(candidate)));
   }
   return absl::OkStatus();

@@ -44,6 +44,25 @@ t4[i0, i1, i2, i3] for i0:1 i1:9 i2:11 i3:18 = sum[r0:3 r1:3 r2:5] (select((((0 
 t3[i0, i1, i2, i3] for i0:1 i1:9 i2:11 i3:18 = max((t4[i0, i1, i2, i3] + t2[i3]), 0.0)
 )";
 
+// No padding, two images, five taps; outputs end within tiles of every size.
+constexpr char kWideWindow[] = R"(tilth workload 1
+t0 input f32[2,11,13,18]
+t1 constant f32[33,18,5,5]
+t2 input f32[2,7,9,33]
+t3 output f32[2,7,9,33]
+t4 temporary f32[2,7,9,33]
+t4[i0, i1, i2, i3] for i0:2 i1:7 i2:9 i3:33 = sum[r0:5 r1:5 r2:18] (t0[i0, (i1 + r0), (i2 + r1), r2] * t1[i3, r2, r0, r1])
+t3[i0, i1, i2, i3] for i0:2 i1:7 i2:9 i3:33 = (t4[i0, i1, i2, i3] + t2[i0, i1, i2, i3])
+)";
+
+// A window in one dimension; padding on one side only.
+constexpr char kOneDimensionalWindow[] = R"(tilth workload 1
+t0 input f32[1,5,10,20]
+t1 constant f32[24,20,1,3]
+t2 output f32[1,5,10,24]
+t2[i0, i1, i2, i3] for i0:1 i1:5 i2:10 i3:24 = sum[r0:1 r1:3 r2:20] (select((0 <= ((i2 + r1) + -2)), t0[i0, i1, ((i2 + r1) + -2), r2], 0.0) * t1[i3, r2, r0, r1])
+)";
+
 constexpr char kStridedConvolution[] = R"(tilth workload 1
 t0 input f32[2,12,13,3]
 t1 constant f32[20,3,3,3]
@@ -169,8 +188,7 @@ TEST_P(Schedules, AgreeWithTheInterpreter_OnEverySketchAndRandomCandidates) {
     for (uint64_t i = 0; i < runs + (*space)->sketches().size(); ++i) {
       Candidate candidate;
       if (i < (*space)->sketches().size()) {
-        candidate = (*space)->sketches()[i]->Default();
-        candidate.sketch = static_cast<uint8_t>(i);
+        candidate = (*space)->Defaults()[i];
       } else {
         candidate = runs == size ? (*space)->At(i - (*space)->sketches().size()) : (*space)->Random(rng);
       }
@@ -195,10 +213,12 @@ INSTANTIATE_TEST_SUITE_P(
     SmallShapes, Schedules,
     testing::Values(Named{"Matmul", kMatmul}, Named{"MatmulTransposedEpilogue", kMatmulTransposedEpilogue},
                     Named{"BatchedMatmul", kBatchedMatmul}, Named{"Convolution", kConvolution},
+                    Named{"WideWindow", kWideWindow}, Named{"OneDimensionalWindow", kOneDimensionalWindow},
                     Named{"StridedConvolution", kStridedConvolution},
-                    Named{"PlanarInputConvolution", kPlanarInputConvolution}, Named{"GroupedConvolution", kGroupedConvolution},
-                    Named{"Depthwise", kDepthwise}, Named{"MaxPool", kMaxPool}, Named{"GlobalAverage", kGlobalAverage},
-                    Named{"Softmax", kSoftmax}, Named{"ShortSoftmax", kShortSoftmax}, Named{"Transpose", kTranspose},
+                    Named{"PlanarInputConvolution", kPlanarInputConvolution},
+                    Named{"GroupedConvolution", kGroupedConvolution}, Named{"Depthwise", kDepthwise},
+                    Named{"MaxPool", kMaxPool}, Named{"GlobalAverage", kGlobalAverage}, Named{"Softmax", kSoftmax},
+                    Named{"ShortSoftmax", kShortSoftmax}, Named{"Transpose", kTranspose},
                     Named{"SlicedGelu", kSlicedGelu}, Named{"MatrixVector", kMatrixVector}),
     [](const testing::TestParamInfo<Named>& info) { return info.param.name; });
 

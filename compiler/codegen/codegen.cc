@@ -2,22 +2,18 @@
 // object.
 #include "compiler/codegen/codegen.h"
 
-#include <llvm/ADT/SmallVector.h>
 #include <llvm/Analysis/AliasAnalysis.h>
 #include <llvm/IR/DiagnosticPrinter.h>
-#include <llvm/IR/LegacyPassManager.h>
 #include <llvm/IR/Verifier.h>
 #include <llvm/Passes/PassBuilder.h>
 #include <llvm/Support/raw_ostream.h>
-#include <llvm/Transforms/InstCombine/InstCombine.h>
 #include <llvm/Transforms/Scalar/EarlyCSE.h>
 #include <llvm/Transforms/Scalar/LICM.h>
 #include <llvm/Transforms/Scalar/LoopPassManager.h>
-#include <llvm/Transforms/Scalar/SimplifyCFG.h>
-#include <llvm/Transforms/Utils/Mem2Reg.h>
 
 #include "base/clock.h"
 #include "compiler/codegen/function_emitter.h"
+#include "compiler/codegen/machine_code.h"
 #include "compiler/codegen/target_machine.h"
 #include "compiler/runtime/kernel_abi.h"
 
@@ -94,7 +90,8 @@ void SetFunctionAttributes(const Target& target, llvm::Function& function) {
   }
 }
 
-// Accumulators become SSA values, addresses are shared, invariants leave the loops; no vectoriser, no unroller.
+// The emitter leaves little to do: equal loads are shared, and floating-point invariants leave the loops. No
+// vectoriser, no unroller.
 void Optimise(llvm::Module& module, llvm::TargetMachine& machine) {
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
@@ -107,14 +104,10 @@ void Optimise(llvm::Module& module, llvm::TargetMachine& machine) {
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, graph, modules);
   llvm::FunctionPassManager passes;
-  passes.addPass(llvm::PromotePass());
-  passes.addPass(llvm::EarlyCSEPass(true));
-  passes.addPass(llvm::InstCombinePass());
-  passes.addPass(llvm::SimplifyCFGPass());
+  passes.addPass(llvm::EarlyCSEPass());
   llvm::LoopPassManager loop_passes;
   loop_passes.addPass(llvm::LICMPass(llvm::LICMOptions()));
   passes.addPass(llvm::createFunctionToLoopPassAdaptor(std::move(loop_passes), /*UseMemorySSA=*/true));
-  passes.addPass(llvm::EarlyCSEPass(true));
   for (llvm::Function& function : module)
     if (!function.isDeclaration()) passes.run(function, functions);
 }
@@ -143,7 +136,7 @@ StatusOr<std::string> Generate(const LoopProgram& program, const Target& target,
     return 1e-9 * static_cast<double>(lap_ns - begun_ns);
   };
   CodegenTimes laps;
-  TILTH_ASSIGN_OR_RETURN(std::unique_ptr<llvm::TargetMachine> machine, CreateTargetMachine(target));
+  TILTH_ASSIGN_OR_RETURN(llvm::TargetMachine * machine, MachineOfThisThread(target));
   llvm::LLVMContext context;
   Diagnostics diagnostics;
   context.setDiagnosticHandlerCallBack(&Diagnostics::Handle, &diagnostics);
@@ -170,16 +163,11 @@ StatusOr<std::string> Generate(const LoopProgram& program, const Target& target,
   Optimise(module, *machine);
   laps.optimise_s = lap_s();
 
-  llvm::SmallVector<char, 0> output;
-  llvm::raw_svector_ostream stream(output);
-  llvm::legacy::PassManager emit;
-  if (machine->addPassesToEmitFile(emit, stream, nullptr, file_type))
-    return absl::InternalError("LLVM cannot emit this kind of file for the target");
-  emit.run(module);
+  TILTH_ASSIGN_OR_RETURN(std::string file, EmitMachineCode(module, *machine, file_type));
   if (!diagnostics.first_error.empty()) return absl::InternalError(diagnostics.first_error);
   laps.machine_s = lap_s();
   if (times) *times = laps;
-  return std::string(output.data(), output.size());
+  return file;
 }
 
 }  // namespace

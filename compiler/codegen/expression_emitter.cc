@@ -1,7 +1,5 @@
-// Expressions: every value is uniform or has one element per lane; addresses are split so that constants fold into the
-// instruction's displacement and loop-invariant terms come first.
+// Expressions: every value is uniform or has one element per lane.
 #include <algorithm>
-#include <map>
 
 #include "compiler/codegen/function_emitter.h"
 #include "compiler/codegen/vector_math.h"
@@ -9,10 +7,24 @@
 namespace tilth {
 namespace {
 
-bool UsesVariable(const Expr& e, int var) {
-  bool used = false;
-  expr::Visit(e, [&](const ExprNode& node) { used |= node.op == ExprOp::kIndex && node.id == var; });
-  return used;
+// Whether an integer expression can be seen to be at least 0. Variables are: they count iterations.
+bool IsNonNegative(const Expr& e) {
+  switch (e->op) {
+    case ExprOp::kConst:
+      return e->integer >= 0;
+    case ExprOp::kIndex:
+      return true;
+    case ExprOp::kFloorDiv:
+    case ExprOp::kMod:
+      return IsNonNegative(e->args[0]) && expr::IsConst(e->args[1]) && e->args[1]->integer > 0;
+    case ExprOp::kAdd:
+    case ExprOp::kMul:
+    case ExprOp::kMin:
+    case ExprOp::kMax:
+      return IsNonNegative(e->args[0]) && IsNonNegative(e->args[1]);
+    default:
+      return false;
+  }
 }
 
 bool ContainsLoad(const Expr& e) {
@@ -73,76 +85,18 @@ llvm::Value* FunctionEmitter::LaneMask() {
   return llvm::ConstantVector::get(bits);
 }
 
-llvm::Value* FunctionEmitter::Pointer(int buffer, llvm::Value* dynamic, int64_t constant) {
-  llvm::Type* element = ElementType(program_.buffers[buffer].dtype);
-  llvm::Value* base = bases_[buffer];
-  if (dynamic) base = builder_.CreateGEP(element, base, dynamic);
-  return constant ? builder_.CreateConstGEP1_64(element, base, constant) : base;
-}
-
-StatusOr<FunctionEmitter::Address> FunctionEmitter::SplitAddress(const Expr& index) {
-  Address address;
-  std::map<std::pair<int, int>, int64_t> terms;  // (depth, variable) → coefficient
-  llvm::Value* opaque = nullptr;
-  auto collect = [&](auto&& self, const Expr& e, int64_t scale) -> Status {
-    switch (e->op) {
-      case ExprOp::kConst:
-        address.constant += scale * e->integer;
-        return absl::OkStatus();
-      case ExprOp::kIndex: {
-        const Variable& variable = variables_[e->id];
-        if (vector_ && e->id == vector_->var)
-          address.lane_stride += scale;
-        else if (variable.constant)
-          address.constant += scale * *variable.constant;
-        else
-          terms[{variable.depth, e->id}] += scale;
-        return absl::OkStatus();
-      }
-      case ExprOp::kAdd:
-      case ExprOp::kSub:
-        TILTH_RETURN_IF_ERROR(self(self, e->args[0], scale));
-        return self(self, e->args[1], e->op == ExprOp::kAdd ? scale : -scale);
-      case ExprOp::kMul:
-        for (int side : {0, 1})
-          if (expr::IsConst(e->args[side])) return self(self, e->args[1 - side], scale * e->args[side]->integer);
-        [[fallthrough]];
-      default: {
-        if (vector_ && UsesVariable(e, vector_->var)) {
-          address.affine = false;
-          return absl::OkStatus();
-        }
-        TILTH_ASSIGN_OR_RETURN(Lanes value, Eval(e));
-        llvm::Value* scaled = scale == 1 ? value.value : builder_.CreateMul(value.value, builder_.getInt64(scale));
-        opaque = opaque ? builder_.CreateAdd(opaque, scaled) : scaled;
-        return absl::OkStatus();
-      }
-    }
-  };
-  TILTH_RETURN_IF_ERROR(collect(collect, index, 1));
-  llvm::Value* sum = opaque;
-  for (const auto& [key, coefficient] : terms) {
-    if (coefficient == 0) continue;
-    llvm::Value* term = variables_[key.second].value;
-    if (coefficient != 1) term = builder_.CreateNSWMul(term, builder_.getInt64(coefficient));
-    sum = sum ? builder_.CreateNSWAdd(sum, term) : term;
-  }
-  address.dynamic = sum;
-  return address;
-}
-
-StatusOr<int64_t> FunctionEmitter::ConstantIndex(const Expr& index, bool* along_vector) {
-  TILTH_ASSIGN_OR_RETURN(Address address, SplitAddress(index));
-  if (address.dynamic && !llvm::isa<llvm::ConstantInt>(address.dynamic))
-    return absl::InvalidArgumentError("a register is indexed by a run-time value");
-  if (!address.affine || address.lane_stride > 1) return absl::InvalidArgumentError("a register is read across lanes");
-  *along_vector = address.lane_stride == 1;
-  int64_t constant = address.constant;
-  if (address.dynamic) constant += llvm::cast<llvm::ConstantInt>(address.dynamic)->getSExtValue();
-  return constant;
-}
-
 StatusOr<FunctionEmitter::Lanes> FunctionEmitter::Eval(const Expr& e) {
+  const bool is_integer_arithmetic = !e->args.empty() && e->op != ExprOp::kLoad && !IsFloat(e->dtype);
+  const std::optional<int> scope = is_integer_arithmetic ? ScopeOf(e) : std::nullopt;
+  if (!scope) return EvalHere(e);
+  TILTH_ASSIGN_OR_RETURN(llvm::Value * value, Known(*scope, KeyOf(e), [&]() -> StatusOr<llvm::Value*> {
+                           TILTH_ASSIGN_OR_RETURN(const Lanes lanes, EvalHere(e));
+                           return lanes.value;
+                         }));
+  return Lanes{value};
+}
+
+StatusOr<FunctionEmitter::Lanes> FunctionEmitter::EvalHere(const Expr& e) {
   switch (e->op) {
     case ExprOp::kConst:
       if (e->dtype == DType::kBool) return Lanes{builder_.getInt1(e->integer != 0)};
@@ -220,6 +174,8 @@ StatusOr<FunctionEmitter::Lanes> FunctionEmitter::EvalBinary(const Expr& e) {
       return made(EmitPow(builder_, a, b));
     case ExprOp::kFloorDiv:
     case ExprOp::kMod: {
+      if (IsNonNegative(e->args[0]) && expr::IsConst(e->args[1]) && e->args[1]->integer > 0)
+        return made(e->op == ExprOp::kMod ? builder_.CreateURem(a, b) : builder_.CreateUDiv(a, b));
       // Dividing by 0 or by -1 may trap, also in lanes past the end, which hold anything. By 0 gives 0, as interpreted;
       // constant divisors fold all this away.
       llvm::Value* zero = llvm::Constant::getNullValue(a->getType());
@@ -360,7 +316,7 @@ StatusOr<FunctionEmitter::Lanes> FunctionEmitter::EvalLoad(const Expr& e) {
   }
   TILTH_ASSIGN_OR_RETURN(Address address, SplitAddress(index));
   if (!address.affine || address.lane_stride != 1) return LoadLanes(e->id, index);
-  llvm::Value* pointer = Pointer(e->id, address.dynamic, address.constant);
+  TILTH_ASSIGN_OR_RETURN(llvm::Value * pointer, Pointer(e->id, address));
   llvm::Type* type = llvm::FixedVectorType::get(ElementType(buffer.dtype), vector_->lanes);
   llvm::Align align(SizeInBytes(buffer.dtype));
   const bool in_slack = buffer.slack_elements >= vector_->lanes;
@@ -376,26 +332,10 @@ StatusOr<FunctionEmitter::Lanes> FunctionEmitter::EvalLoad(const Expr& e) {
   return Lanes{FromMemory(load, buffer.dtype), true};
 }
 
-StatusOr<FunctionEmitter::Lanes> FunctionEmitter::EvalRegisterLoad(const Expr& e) {
-  const LoopBuffer& buffer = program_.buffers[e->id];
-  bool along_vector = false;
-  TILTH_ASSIGN_OR_RETURN(int64_t index, ConstantIndex(e->args[0], &along_vector));
-  llvm::AllocaInst* slot = RegisterSlot(e->id, index / buffer.register_lanes);
-  llvm::Value* value = builder_.CreateLoad(slot->getAllocatedType(), slot);
-  if (buffer.register_lanes == 1) {
-    if (along_vector) return absl::InvalidArgumentError("a scalar register read as a vector");
-    return Lanes{value};
-  }
-  if (!along_vector) return Lanes{builder_.CreateExtractElement(value, index % buffer.register_lanes)};
-  if (vector_->lanes != buffer.register_lanes || index % buffer.register_lanes != 0)
-    return absl::InvalidArgumentError("a vector load that straddles registers");
-  return Lanes{value, true};
-}
-
 StatusOr<llvm::Value*> FunctionEmitter::LoadScalar(int buffer, const Expr& index, llvm::Value* guard) {
   TILTH_ASSIGN_OR_RETURN(Address address, SplitAddress(index));
   const DType dtype = program_.buffers[buffer].dtype;
-  llvm::Value* pointer = Pointer(buffer, address.dynamic, address.constant);
+  TILTH_ASSIGN_OR_RETURN(llvm::Value * pointer, Pointer(buffer, address));
   // Element 0 always exists: a guarded load that must not happen reads that instead of branching.
   if (guard) pointer = builder_.CreateSelect(guard, pointer, bases_[buffer]);
   llvm::LoadInst* load = builder_.CreateAlignedLoad(ElementType(dtype), pointer, llvm::Align(SizeInBytes(dtype)));
@@ -412,7 +352,7 @@ StatusOr<FunctionEmitter::Lanes> FunctionEmitter::LoadLanes(int buffer, const Ex
   for (int64_t lane = 0; lane < loop.extent && status.ok(); ++lane) {
     vector_.reset();
     guard_.reset();
-    variables_[loop.var] = {.value = nullptr, .constant = lane, .depth = depth_};
+    variables_[loop.var] = {.value = nullptr, .constant = lane, .scope = 0};
     llvm::Value* own_guard = nullptr;
     if (guard) own_guard = guard->vector ? builder_.CreateExtractElement(guard->value, lane) : guard->value;
     StatusOr<llvm::Value*> element = LoadScalar(buffer, index, own_guard);

@@ -1,4 +1,5 @@
-// Statements: loops, branches, stores. Expressions are in expression_emitter.cc.
+// Statements: loops, branches, stores. Expressions are in expression_emitter.cc, addresses in address_emitter.cc,
+// registers in register_emitter.cc.
 #include "compiler/codegen/function_emitter.h"
 
 #include <llvm/IR/MDBuilder.h>
@@ -53,12 +54,14 @@ StatusOr<llvm::Function*> FunctionEmitter::Emit(const LoopPhase& phase, const st
   variables_.assign(program_.variables.size(), {});
   vector_.reset();
   guard_.reset();
-  depth_ = 1;
-  if (phase.task_var >= 0) variables_[phase.task_var] = {.value = function_->getArg(1), .constant = {}, .depth = 0};
+  phis_.clear();
+  scopes_.assign(1, {});
+  if (phase.task_var >= 0) variables_[phase.task_var] = {.value = function_->getArg(1), .constant = {}, .scope = 0};
 
-  // Slots are made on first use, in the entry block before this point.
   TILTH_RETURN_IF_ERROR(EmitList(phase.body), "phase ", phase.name);
   builder_.CreateRetVoid();
+  for (size_t i = phis_.size(); i-- > 0;)
+    if (phis_[i]->use_empty()) phis_[i]->eraseFromParent();
   return function_;
 }
 
@@ -92,30 +95,40 @@ Status FunctionEmitter::EmitLoop(const Stmt& stmt) {
   if (expr::IsIntConst(stmt.extent, 1)) return EmitUnrolled(stmt, 1);
 
   TILTH_ASSIGN_OR_RETURN(Lanes extent, Eval(stmt.extent));
+  const bool runs = expr::IsConst(stmt.extent) && stmt.extent->integer > 0;
   llvm::BasicBlock* before = builder_.GetInsertBlock();
   auto* body = llvm::BasicBlock::Create(context_, "loop", function_);
   auto* after = llvm::BasicBlock::Create(context_, "after", function_);
   llvm::Value* zero = builder_.getInt64(0);
-  if (expr::IsConst(stmt.extent) && stmt.extent->integer > 0)
-    builder_.CreateBr(body);
-  else
-    builder_.CreateCondBr(builder_.CreateICmpSGT(extent.value, zero), body, after);
+  scopes_.back().exit =
+      runs ? builder_.CreateBr(body) : builder_.CreateCondBr(builder_.CreateICmpSGT(extent.value, zero), body, after);
   builder_.SetInsertPoint(body);
-  llvm::PHINode* phi = builder_.CreatePHI(builder_.getInt64Ty(), 2, program_.variables[stmt.var]);
-  phi->addIncoming(zero, before);
-  variables_[stmt.var] = {.value = phi, .constant = {}, .depth = ++depth_};
+  llvm::PHINode* counter = builder_.CreatePHI(builder_.getInt64Ty(), 2, program_.variables[stmt.var]);
+  counter->addIncoming(zero, before);
+  scopes_.emplace_back();
+  scopes_.back().counter = counter;
+  scopes_.back().before = before;
+  variables_[stmt.var] = {.value = counter, .constant = {}, .scope = static_cast<int>(scopes_.size()) - 1};
+  const Registers registers_before = registers_;
+  const std::vector<RegisterPhi> phis = BeginRegisterPhis(stmt.body, before);
   TILTH_RETURN_IF_ERROR(EmitList(stmt.body));
-  --depth_;
-  llvm::Value* next = builder_.CreateNSWAdd(phi, builder_.getInt64(1));
-  phi->addIncoming(next, builder_.GetInsertBlock());
+  llvm::BasicBlock* latch = builder_.GetInsertBlock();
+  EndRegisterPhis(phis, latch);
+  for (const auto& [pointer, bytes] : scopes_.back().pointers)
+    pointer->addIncoming(builder_.CreateConstGEP1_64(builder_.getInt8Ty(), pointer, bytes), latch);
+  llvm::Value* next = builder_.CreateNSWAdd(counter, builder_.getInt64(1));
+  counter->addIncoming(next, latch);
   builder_.CreateCondBr(builder_.CreateICmpSLT(next, extent.value), body, after);
+  scopes_.pop_back();
+  scopes_.back().exit = nullptr;
   builder_.SetInsertPoint(after);
+  if (!runs) MergeRegisters(latch, registers_before, before);
   return absl::OkStatus();
 }
 
 Status FunctionEmitter::EmitUnrolled(const Stmt& stmt, int64_t extent) {
   for (int64_t i = 0; i < extent; ++i) {
-    variables_[stmt.var] = {.value = nullptr, .constant = i, .depth = depth_};
+    variables_[stmt.var] = {.value = nullptr, .constant = i, .scope = 0};
     TILTH_RETURN_IF_ERROR(EmitList(stmt.body));
   }
   return absl::OkStatus();
@@ -139,14 +152,22 @@ Status FunctionEmitter::EmitIf(const Stmt& stmt) {
   auto* then_block = llvm::BasicBlock::Create(context_, "then", function_);
   auto* else_block = llvm::BasicBlock::Create(context_, "else", function_);
   auto* after = llvm::BasicBlock::Create(context_, "after", function_);
-  builder_.CreateCondBr(condition.value, then_block, else_block);
+  scopes_.back().exit = builder_.CreateCondBr(condition.value, then_block, else_block);
+  const Registers registers_before = registers_;
   builder_.SetInsertPoint(then_block);
+  scopes_.emplace_back();
   TILTH_RETURN_IF_ERROR(EmitList(stmt.body));
-  builder_.CreateBr(after);
+  scopes_.pop_back();
+  llvm::BasicBlock* then_end = builder_.CreateBr(after)->getParent();
+  const Registers registers_then = std::exchange(registers_, registers_before);
   builder_.SetInsertPoint(else_block);
+  scopes_.emplace_back();
   TILTH_RETURN_IF_ERROR(EmitList(stmt.else_body));
-  builder_.CreateBr(after);
+  scopes_.pop_back();
+  llvm::BasicBlock* else_end = builder_.CreateBr(after)->getParent();
+  scopes_.back().exit = nullptr;
   builder_.SetInsertPoint(after);
+  MergeRegisters(else_end, registers_then, then_end);
   return absl::OkStatus();
 }
 
@@ -158,13 +179,13 @@ Status FunctionEmitter::EmitStore(const Stmt& stmt) {
   llvm::Align align(SizeInBytes(buffer.dtype));
   if (!vector_ || (address.affine && address.lane_stride == 0)) {
     if (value.vector) return absl::InvalidArgumentError("a vector loop stores all its lanes to one element");
-    llvm::Value* pointer = Pointer(stmt.buffer, address.dynamic, address.constant);
+    TILTH_ASSIGN_OR_RETURN(llvm::Value * pointer, Pointer(stmt.buffer, address));
     MarkAlias(builder_.CreateAlignedStore(ToMemory(value.value, buffer.dtype), pointer, align), stmt.buffer);
     return absl::OkStatus();
   }
   llvm::Value* lanes = ToMemory(Splat(value), buffer.dtype);
   if (address.affine && address.lane_stride == 1) {
-    llvm::Value* pointer = Pointer(stmt.buffer, address.dynamic, address.constant);
+    TILTH_ASSIGN_OR_RETURN(llvm::Value * pointer, Pointer(stmt.buffer, address));
     llvm::Instruction* store =
         vector_->Masked()
             ? static_cast<llvm::Instruction*>(builder_.CreateMaskedStore(lanes, pointer, align, LaneMask()))
@@ -176,51 +197,14 @@ Status FunctionEmitter::EmitStore(const Stmt& stmt) {
   const Variable saved = variables_[loop.var];
   vector_.reset();
   for (int64_t lane = 0; lane < loop.extent; ++lane) {
-    variables_[loop.var] = {.value = nullptr, .constant = lane, .depth = depth_};
+    variables_[loop.var] = {.value = nullptr, .constant = lane, .scope = 0};
     TILTH_ASSIGN_OR_RETURN(Address at, SplitAddress(stmt.index));
-    llvm::Value* element = builder_.CreateExtractElement(lanes, lane);
-    MarkAlias(builder_.CreateAlignedStore(element, Pointer(stmt.buffer, at.dynamic, at.constant), align), stmt.buffer);
+    TILTH_ASSIGN_OR_RETURN(llvm::Value * pointer, Pointer(stmt.buffer, at));
+    MarkAlias(builder_.CreateAlignedStore(builder_.CreateExtractElement(lanes, lane), pointer, align), stmt.buffer);
   }
   vector_ = loop;
   variables_[loop.var] = saved;
   return absl::OkStatus();
-}
-
-Status FunctionEmitter::EmitRegisterStore(const Stmt& stmt, const Lanes& value) {
-  const LoopBuffer& buffer = program_.buffers[stmt.buffer];
-  bool along_vector = false;
-  TILTH_ASSIGN_OR_RETURN(int64_t index, ConstantIndex(stmt.index, &along_vector));
-  llvm::AllocaInst* slot = RegisterSlot(stmt.buffer, index / buffer.register_lanes);
-  if (buffer.register_lanes == 1) {
-    if (value.vector || along_vector) return absl::InvalidArgumentError("a vector stored to a scalar register");
-    builder_.CreateStore(value.value, slot);
-  } else if (along_vector) {
-    if (vector_->lanes != buffer.register_lanes || index % buffer.register_lanes != 0)
-      return absl::InvalidArgumentError("a vector store that straddles registers");
-    llvm::Value* lanes = Splat(value);
-    if (vector_->Masked()) {
-      llvm::Value* old = builder_.CreateLoad(slot->getAllocatedType(), slot);
-      lanes = builder_.CreateSelect(LaneMask(), lanes, old);
-    }
-    builder_.CreateStore(lanes, slot);
-  } else {
-    llvm::Value* old = builder_.CreateLoad(slot->getAllocatedType(), slot);
-    builder_.CreateStore(builder_.CreateInsertElement(old, value.value, index % buffer.register_lanes), slot);
-  }
-  return absl::OkStatus();
-}
-
-llvm::AllocaInst* FunctionEmitter::RegisterSlot(int buffer, int64_t chunk) {
-  std::vector<llvm::AllocaInst*>& slots = registers_[buffer];
-  if (slots.size() <= static_cast<size_t>(chunk)) slots.resize(chunk + 1);
-  if (!slots[chunk]) {
-    const LoopBuffer& b = program_.buffers[buffer];
-    llvm::Type* type = IsFloat(b.dtype) ? builder_.getFloatTy() : builder_.getInt64Ty();
-    if (b.register_lanes > 1) type = llvm::FixedVectorType::get(type, b.register_lanes);
-    llvm::IRBuilder<> entry(&function_->getEntryBlock(), function_->getEntryBlock().begin());
-    slots[chunk] = entry.CreateAlloca(type, nullptr, b.name);
-  }
-  return slots[chunk];
 }
 
 void FunctionEmitter::MarkAlias(llvm::Instruction* instruction, int buffer) {

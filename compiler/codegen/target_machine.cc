@@ -3,9 +3,12 @@
 #include <llvm/MC/TargetRegistry.h>
 #include <llvm/Support/TargetSelect.h>
 
+#include <map>
+#include <memory>
 #include <mutex>
 
 namespace tilth {
+namespace {
 
 StatusOr<std::unique_ptr<llvm::TargetMachine>> CreateTargetMachine(const Target& target) {
   static std::once_flag once;
@@ -29,6 +32,18 @@ StatusOr<std::unique_ptr<llvm::TargetMachine>> CreateTargetMachine(const Target&
                                    llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));
   if (!machine) return absl::NotFoundError(StrCat("LLVM cannot generate code for ", target.triple));
   return machine;
+}
+
+}  // namespace
+
+StatusOr<llvm::TargetMachine*> MachineOfThisThread(const Target& target) {
+  thread_local std::map<std::string, std::unique_ptr<llvm::TargetMachine>> machines;
+  std::unique_ptr<llvm::TargetMachine>& machine =
+      machines[StrCat(target.triple, " ", target.cpu, " ", target.features)];
+  if (!machine) {
+    TILTH_ASSIGN_OR_RETURN(machine, CreateTargetMachine(target));
+  }
+  return machine.get();
 }
 
 }  // namespace tilth

@@ -3,14 +3,14 @@
 
 #include <llvm/Target/TargetMachine.h>
 
-#include <memory>
-
 #include "base/status.h"
 #include "ir/target.h"
 
 namespace tilth {
 
-// A position-independent code generator at full optimisation. NOT_FOUND if this LLVM does not know the architecture.
-StatusOr<std::unique_ptr<llvm::TargetMachine>> CreateTargetMachine(const Target& target);
+// A position-independent code generator at full optimisation, for use by the calling thread only, which keeps it: its
+// tables take longer to set up than a small kernel takes to compile. NOT_FOUND if this LLVM does not know the
+// architecture.
+StatusOr<llvm::TargetMachine*> MachineOfThisThread(const Target& target);
 
 }  // namespace tilth

@@ -486,7 +486,7 @@ StmtList WinogradLowering::Products(const Expr& inputs, const Expr& vector_tile,
   };
 
   // The channels are summed in two parts that are added at the end, which keeps the error of F(4, 3) well within the
-  // tolerance of a verification (docs/decisions/0005-winograd.md).
+  // tolerance of a verification (docs/decisions/0006-winograd.md).
   const int64_t unroll = std::min(s_.k_unroll, Channels()), steps = Channels() / unroll;
   const int64_t parts = steps >= 4 ? 2 : 1, part_steps = CeilDiv(steps, parts);
   const Expr part = builder_.NewVariable("part"), k = builder_.NewVariable("k"), u = builder_.NewVariable("u");

@@ -43,7 +43,7 @@ Expr PlusMinus(const Expr& a, double factor, const Expr& b) {
 
 WinogradTransform::WinogradTransform(int64_t inputs, int64_t taps) : taps_(taps) {
   TILTH_CHECK(inputs == 4 || inputs == 6);
-  // Of the symmetric choices for six inputs these give the least error: half of that of 1 and 2 (docs/decisions/0005).
+  // Of the symmetric choices for six inputs these give the least error: half of that of 1 and 2 (docs/decisions/0006).
   points_ = inputs == 4 ? std::vector<double>{1} : std::vector<double>{0.625, 1.5};
 }
 

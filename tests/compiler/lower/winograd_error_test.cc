@@ -46,7 +46,7 @@ std::vector<double> ExactConvolution(const Size& s, const TensorValue& x, const 
 class WinogradError : public testing::TestWithParam<Size> {};
 
 // Verification allows an absolute error for an output near zero. The error of F(4, 3) is about half of it, that of
-// F(2, 3) a seventh; F(6, 3) would be three times as much (docs/decisions/0005-winograd.md).
+// F(2, 3) a seventh; F(6, 3) would be three times as much (docs/decisions/0006-winograd.md).
 TEST_P(WinogradError, StaysWithinTheVerificationTolerance) {
   const Size& size = GetParam();
   Workload workload = *ParseWorkload(ConvolutionText(size));

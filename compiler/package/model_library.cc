@@ -79,6 +79,7 @@ class TableWriter {
     plan.num_inputs = static_cast<int64_t>(description_.inputs.size());
     plan.num_outputs = static_cast<int64_t>(description_.outputs.size());
     for (const auto& bindings : plan_.calls) plan.num_bindings += static_cast<int64_t>(bindings.size());
+    plan.weight_bytes = static_cast<int64_t>(plan_.weights.size());
     plan.arena_bytes = plan_.arena_bytes;
     plan.default_threads = description_.default_threads;
 

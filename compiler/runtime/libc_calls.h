@@ -12,7 +12,7 @@ struct TilthTimespec {
   int64_t seconds;
   int64_t nanoseconds;
 };
-enum { kTilthClockMonotonic = 1, kTilthMadviseHugePage = 14 };
+enum { kTilthClockMonotonic = 1, kTilthMadviseDontNeed = 4, kTilthMadviseHugePage = 14 };
 
 void* aligned_alloc(size_t alignment, size_t size);
 void* calloc(size_t count, size_t size);
@@ -25,6 +25,7 @@ int pthread_join(TilthThread thread, void** result);
 int sched_getaffinity(int thread, size_t mask_bytes, void* mask);
 int sched_setaffinity(int thread, size_t mask_bytes, const void* mask);
 int sched_getcpu(void);
+int sched_yield(void);
 long syscall(long number, ...);
 
 #endif /* TILTH_COMPILER_RUNTIME_LIBC_CALLS_H_ */

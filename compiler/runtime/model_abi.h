@@ -62,7 +62,7 @@ struct TilthModel {
   const TilthModelTensor* inputs;
   const TilthModelTensor* outputs;
   const TilthModelKernel* kernels;
-  int64_t weight_bytes;    /* inside the library, shared by all instances */
+  int64_t weight_bytes;    /* inside the library, and copied once for all instances when that makes them faster */
   int64_t arena_bytes;     /* intermediate tensors of one instance */
   int32_t default_threads; /* used for create(0); 0: every CPU that the process may run on */
   int32_t reserved;

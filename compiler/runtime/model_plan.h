@@ -43,6 +43,7 @@ typedef struct TilthModelPlan {
   const TilthPlanCall* calls;
   const TilthPlanCopy* copies;
   const void* weights;
+  int64_t weight_bytes;
   int64_t num_calls;
   int64_t num_copies;
   int64_t num_inputs;

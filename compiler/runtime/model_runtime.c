@@ -5,16 +5,16 @@
 #include <stddef.h>
 
 #include "compiler/runtime/libc_calls.h"
+#include "compiler/runtime/model_memory.h"
 #include "compiler/runtime/model_plan.h"
 #include "compiler/runtime/thread_pool.h"
 
 /* Hidden: a program may hold several model libraries, each with a plan of its own. */
 extern const TilthModelPlan tilth_model_plan __attribute__((visibility("hidden")));
 
-enum { kHugePageBytes = 2 << 20 };
-
 struct TilthModelInstance {
   TilthPool* pool;
+  const char* weights;
   char* arena;
   void** pointers; /* of every buffer of every call, in order */
 };
@@ -57,20 +57,10 @@ static void* Resolve(const TilthModelInstance* instance, TilthPlanBinding bindin
     case TILTH_SPACE_ARENA:
       return instance->arena + binding.value;
     case TILTH_SPACE_WEIGHTS:
-      return (char*)tilth_model_plan.weights + binding.value;
+      return (char*)instance->weights + binding.value;
     default:
       return NULL;
   }
-}
-
-/* Large arenas come in huge pages where the system has them to give: kernels sweep whole tensors, and each page that
- * they touch costs an entry in the TLB. */
-static void* AllocateArena(size_t bytes) {
-  if (bytes < kHugePageBytes) return aligned_alloc(TILTH_BUFFER_ALIGNMENT, bytes > 0 ? bytes : TILTH_BUFFER_ALIGNMENT);
-  const size_t whole_pages = (bytes + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
-  void* const arena = aligned_alloc(kHugePageBytes, whole_pages);
-  if (arena != NULL) madvise(arena, whole_pages, kTilthMadviseHugePage);
-  return arena;
 }
 
 TilthModelInstance* TilthModelCreate(int32_t threads) {
@@ -79,7 +69,8 @@ TilthModelInstance* TilthModelCreate(int32_t threads) {
   if (threads <= 0) threads = UsableCpus();
   TilthModelInstance* const instance = calloc(1, sizeof(TilthModelInstance));
   if (instance == NULL) return NULL;
-  instance->arena = AllocateArena((size_t)plan->arena_bytes);
+  instance->weights = TilthAcquireWeights(plan->weights, (size_t)plan->weight_bytes);
+  instance->arena = TilthAllocateArena((size_t)plan->arena_bytes);
   instance->pointers = calloc((size_t)plan->num_bindings + 1, sizeof(void*));
   instance->pool = TilthPoolCreate(threads, MaxScratchBytes(plan));
   if (instance->arena == NULL || instance->pointers == NULL || instance->pool == NULL) {
@@ -131,6 +122,7 @@ int32_t TilthModelRun(TilthModelInstance* instance, const void* const* inputs, v
 void TilthModelDestroy(TilthModelInstance* instance) {
   if (instance == NULL) return;
   if (instance->pool != NULL) TilthPoolDestroy(instance->pool);
+  TilthReleaseWeights();
   free(instance->pointers);
   free(instance->arena);
   free(instance);

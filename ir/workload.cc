@@ -54,6 +54,19 @@ void Cover(const Stage& stage, const std::vector<Expr>& index, const std::vector
 
 }  // namespace
 
+double ReductionIdentity(Reduction reduction) {
+  switch (reduction) {
+    case Reduction::kMax:
+      return -std::numeric_limits<double>::infinity();
+    case Reduction::kMin:
+      return std::numeric_limits<double>::infinity();
+    case Reduction::kProd:
+      return 1;
+    default:
+      return 0;
+  }
+}
+
 int64_t NumElements(const std::vector<int64_t>& shape) {
   int64_t count = 1;
   for (int64_t extent : shape) count *= extent;

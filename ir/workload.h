@@ -42,6 +42,9 @@ struct Axis {
 
 enum class Reduction : uint8_t { kNone, kSum, kMax, kMin, kProd };
 
+// The value that leaves others as they are; 0 for kNone.
+double ReductionIdentity(Reduction reduction);
+
 struct Stage {
   int output = -1;                // index into tensors
   std::vector<Axis> axes;         // iteration variables 0 … axes.size()-1

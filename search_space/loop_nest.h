@@ -52,8 +52,8 @@ struct TiledSchedule {
   bool vector_major_tasks = false;  // order of tasks: vector blocks outermost
   bool pack_right = true;           // false: read the right operand where it is
   // How the left operand is read: where it is; where it is, with border tiles guarded; from a padded copy made first;
-  // from a panel that each task packs in the order of use.
-  enum class Left : uint8_t { kDirect, kGuarded, kPadded, kPanel } left = Left::kDirect;
+  // from a panel that each task packs in the order of use; where it is, without the window's taps that lie outside.
+  enum class Left : uint8_t { kDirect, kGuarded, kPadded, kPanel, kClipped } left = Left::kDirect;
 };
 
 // A schedule of a convolution by Winograd's minimal filtering (search_space/winograd_form.h). The input tiles are

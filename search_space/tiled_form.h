@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -18,6 +19,27 @@ namespace tilth {
 // A condition `form >= 0` under which padding does not apply.
 struct Guard {
   Affine form;  // over the axes of the reduction stage
+};
+
+// A guard on one tap axis, a reduced axis along which a window moves over an image with borders.
+struct TapGuard {
+  int tap_axis;
+  Affine form;
+};
+
+struct TiledForm;
+
+// The guards of a window whose taps outside the image may be left out.
+struct WindowClip {
+  std::vector<TapGuard> rows;     // depend on spatial axes other than the column axis
+  std::vector<TapGuard> columns;  // depend on the column axis alone
+
+  bool ClipsRows(int axis) const;
+  bool ClipsColumns(int axis) const;
+  // Whether all taps of columns [start, start + count) are inside.
+  bool IsInterior(const TiledForm& form, int64_t start, int64_t count) const;
+  // Of columns [start, start + count), those whose tap `tap` on `axis` is inside: [first, last), relative to start.
+  std::pair<int64_t, int64_t> ColumnsInside(int column_axis, int64_t start, int64_t count, int axis, int64_t tap) const;
 };
 
 struct TiledForm {
@@ -37,6 +59,7 @@ struct TiledForm {
   Expr left;                  // without its guards
   std::vector<Guard> guards;  // left is `guard_value` where any fails
   double guard_value = 0;
+  std::optional<WindowClip> clip;  // set by AnalyseClipped only
   bool left_along_vector = false;  // depends on the vector axis
   Expr right;                      // null: none. A load
   int right_tensor = -1;
@@ -51,5 +74,9 @@ struct TiledForm {
 // With `pad`: rewrites a guarded operand as a load from a padded copy. Nothing if the workload is not of this form, or
 // `pad` is asked and there is nothing to pad or the guards are not plain bounds.
 std::optional<TiledForm> AnalyseTiled(const Workload& workload, bool pad);
+
+// The form with `clip` set and an axis to split that has no clipped rows. Nothing if a tap outside changes the result,
+// or a guard is not of WindowClip's kinds.
+std::optional<TiledForm> AnalyseClipped(const Workload& workload);
 
 }  // namespace tilth

@@ -1,7 +1,6 @@
 #include "compiler/lower/program_builder.h"
 
 #include <algorithm>
-#include <limits>
 
 namespace tilth {
 
@@ -82,19 +81,6 @@ StmtList AlongVector(ProgramBuilder& builder, const Expr& begin, int64_t extent,
   for (int64_t at = steps * step; at < extent; at += lanes)
     result.push_back(vector(expr::Add(begin, expr::Int(at)), std::min<int64_t>(lanes, extent - at)));
   return result;
-}
-
-double ReductionIdentity(Reduction reduction) {
-  switch (reduction) {
-    case Reduction::kMax:
-      return -std::numeric_limits<double>::infinity();
-    case Reduction::kMin:
-      return std::numeric_limits<double>::infinity();
-    case Reduction::kProd:
-      return 1;
-    default:
-      return 0;
-  }
 }
 
 Expr Combine(Reduction reduction, Expr accumulated, Expr value) {

@@ -49,7 +49,6 @@ using VectorBody = std::function<StmtList(const Expr& start, const Expr& lane, i
 StmtList AlongVector(ProgramBuilder& builder, const Expr& begin, int64_t extent, int lanes, int64_t unroll,
                      const VectorBody& body);
 
-double ReductionIdentity(Reduction reduction);
 Expr Combine(Reduction reduction, Expr accumulated, Expr value);
 
 }  // namespace tilth

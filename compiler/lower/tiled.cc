@@ -11,6 +11,8 @@
 // Where an extent is no multiple of its tile, the last tile overlaps the one before it.
 #include "compiler/lower/tiled.h"
 
+#include <tuple>
+
 #include "compiler/lower/tiled_lowering.h"
 
 namespace tilth {
@@ -96,7 +98,7 @@ StmtList TiledLowering::OverTiles(bool with_vectors, StmtList (TiledLowering::*b
   column_tile_ = absolute(column_block_, columns_, column);
   vector_tile_ = absolute(vector_block_, vectors_, vector);
 
-  StmtList tile = (this->*body)();
+  StmtList tile = OverColumnTiles(body);
   auto wrap = [](const Expr& variable, const Expr& extent, StmtList inner) {
     StmtList loop;
     loop.push_back(For(variable->id, LoopKind::kSerial, extent, std::move(inner)));
@@ -112,13 +114,14 @@ StmtList TiledLowering::OverTiles(bool with_vectors, StmtList (TiledLowering::*b
   return tile;
 }
 
-// `body` once per point of the register tile, with row_ and column_ set.
-StmtList TiledLowering::OverPoints(const std::function<StmtList()>& body) {
+// `body` once per point of these columns of the register tile, with row_ and column_ set.
+StmtList TiledLowering::OverPoints(ColumnRange range, const std::function<StmtList()>& body) {
   row_ = builder_.NewVariable("row");
-  column_ = builder_.NewVariable("column");
+  const Expr column = builder_.NewVariable("column");
+  column_ = expr::Add(column, expr::Int(range.first));
   StmtList columns, rows;
   StmtList inner = body();
-  columns.push_back(For(column_->id, LoopKind::kUnrolled, expr::Int(columns_.tile), std::move(inner)));
+  columns.push_back(For(column->id, LoopKind::kUnrolled, expr::Int(range.last - range.first), std::move(inner)));
   rows.push_back(For(row_->id, LoopKind::kUnrolled, expr::Int(rows_.tile), std::move(columns)));
   return rows;
 }
@@ -244,8 +247,25 @@ StmtList TiledLowering::Initialise() {
   return result;
 }
 
-StmtList TiledLowering::KLoops(bool guarded) {
-  const bool unroll_all = s_.k_unroll >= form_.ReductionLength();
+// The loops of k_order_ from number `level` inwards.
+StmtList TiledLowering::KLoop(bool guarded, size_t level, ColumnRange range) {
+  if (level == k_order_.size()) return KStep(guarded, range);
+  const int axis = k_order_[level];
+  if (border_start_ && form_.clip->ClipsColumns(axis)) return BorderTaps(level, range);
+  if (axis == form_.split_axis) return SplitLoop(guarded, range);
+  const Expr k = builder_.NewVariable(StrCat("k", axis));
+  const bool clipped = form_.clip && form_.clip->ClipsRows(axis);
+  const bool unroll_all = s_.k_unroll >= form_.ReductionLength() && !clipped;
+  Expr first = expr::Int(0), extent = expr::Int(form_.Extent(axis));
+  if (clipped) std::tie(first, extent) = TapsInside(axis);
+  axes_[axis] = expr::Add(first, k);
+  StmtList body = KLoop(guarded, level + 1, range), loop;
+  loop.push_back(For(k->id, unroll_all ? LoopKind::kUnrolled : LoopKind::kSerial, extent, std::move(body)));
+  return loop;
+}
+
+// The innermost loop, unrolled, and what its steps leave over.
+StmtList TiledLowering::SplitLoop(bool guarded, ColumnRange range) {
   const Expr split_count =
       k_blocks_ == 1 || form_.Extent(form_.split_axis) % k_block_ == 0
           ? expr::Int(k_block_)
@@ -257,32 +277,22 @@ StmtList TiledLowering::KLoops(bool guarded) {
     k_local_ = local;
     return expr::Add(expr::Mul(k_block_index_, expr::Int(k_block_)), local);
   };
-  for (int axis : k_order_)
-    if (axis != form_.split_axis) axes_[axis] = builder_.NewVariable(StrCat("k", axis));
-
   StmtList body;
   const Expr steps = expr::FloorDiv(split_count, unroll);
   const Expr k = builder_.NewVariable("k"), u = builder_.NewVariable("u"), rest = builder_.NewVariable("rest");
   axes_[form_.split_axis] = split_position(expr::Add(expr::Mul(k, expr::Int(unroll)), u));
-  StmtList unrolled, step = KStep(guarded);
+  StmtList unrolled, step = KStep(guarded, range);
   unrolled.push_back(For(u->id, LoopKind::kUnrolled, expr::Int(unroll), std::move(step)));
   body.push_back(For(k->id, LoopKind::kSerial, steps, std::move(unrolled)));
   const Expr remaining = expr::Mod(split_count, unroll);
   if (!expr::IsIntConst(remaining, 0)) {
     axes_[form_.split_axis] = split_position(expr::Add(expr::Mul(steps, expr::Int(unroll)), rest));
-    body.push_back(For(rest->id, LoopKind::kSerial, remaining, KStep(guarded)));
-  }
-  for (size_t i = k_order_.size() - 1; i-- > 0;) {
-    const int axis = k_order_[i];
-    StmtList loop;
-    loop.push_back(For(axes_[axis]->id, unroll_all ? LoopKind::kUnrolled : LoopKind::kSerial,
-                       expr::Int(form_.Extent(axis)), std::move(body)));
-    body = std::move(loop);
+    body.push_back(For(rest->id, LoopKind::kSerial, remaining, KStep(guarded, range)));
   }
   return body;
 }
 
-StmtList TiledLowering::KStep(bool guarded) {
+StmtList TiledLowering::KStep(bool guarded, ColumnRange range) {
   StmtList result;
   if (form_.right) {
     row_ = column_ = expr::Int(0);
@@ -302,16 +312,19 @@ StmtList TiledLowering::KStep(bool guarded) {
     return Store(accumulators_, AccumulatorIndex(v, lane),
                  Combine(form_.reduce.reduction, Accumulator(v, lane), value));
   };
-  Append(OverPoints([&] {
-           StmtList updates;
-           if (broadcast) {
-             const Expr left = s_.left == Left::kPanel ? PanelValue() : LeftValue(Point(expr::Int(0)), guarded);
-             updates.push_back(Store(left_register_, expr::Int(0), left));
-           }
-           // Lanes past the end of a short axis hold zeros where the right operand is packed, and anything elsewhere.
-           Append(OverVectors(/*whole=*/broadcast && form_.right, update), &updates);
-           return updates;
-         }),
+  Append(OverPoints(range,
+                    [&] {
+                      StmtList updates;
+                      if (broadcast) {
+                        const Expr left =
+                            s_.left == Left::kPanel ? PanelValue() : LeftValue(Point(expr::Int(0)), guarded);
+                        updates.push_back(Store(left_register_, expr::Int(0), left));
+                      }
+                      // Lanes past the end of a short axis hold zeros where the right operand is packed, and anything
+                      // elsewhere.
+                      Append(OverVectors(/*whole=*/broadcast && form_.right, update), &updates);
+                      return updates;
+                    }),
          &result);
   return result;
 }
@@ -349,7 +362,9 @@ StmtList TiledLowering::Finish() {
 }
 
 StatusOr<LoopProgram> LowerTiled(const Workload& workload, const TiledSchedule& schedule) {
-  std::optional<TiledForm> form = AnalyseTiled(workload, schedule.left == Left::kPadded);
+  std::optional<TiledForm> form = schedule.left == Left::kClipped
+                                      ? AnalyseClipped(workload)
+                                      : AnalyseTiled(workload, schedule.left == Left::kPadded);
   if (!form) return absl::InvalidArgumentError("a tiled schedule for a workload of another form");
   return TiledLowering(std::move(*form), schedule, workload.name).Run();
 }

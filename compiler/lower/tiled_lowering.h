@@ -1,10 +1,13 @@
 // The lowering of one tiled reduction, as a class whose methods are in tiled.cc (tasks, tiles, the reduction) and
-// tiled_copies.cc (padding and packing of operands). Private to compiler/lower.
+// tiled_copies.cc (padding and packing of operands) and tiled_clip.cc (windows without their taps outside). Private to
+// compiler/lower.
 #pragma once
 
 #include <algorithm>
 #include <functional>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/math.h"
@@ -39,6 +42,11 @@ struct Tiling {
   }
 
   int64_t extent, tile, tiles, per_block, blocks;
+};
+
+// Columns [first, last) of the register tile.
+struct ColumnRange {
+  int64_t first, last;
 };
 
 class TiledLowering {
@@ -77,12 +85,18 @@ class TiledLowering {
   StmtList OverTiles(bool with_vectors, StmtList (TiledLowering::*body)());
   StmtList PackPanel();
   StmtList Tile();
-  StmtList KLoops(bool guarded);
-  StmtList KStep(bool guarded);
+  StmtList OverColumnTiles(StmtList (TiledLowering::*body)());
+  StmtList KLoops(bool guarded) { return KLoop(guarded, /*level=*/0, {0, columns_.tile}); }
+  StmtList KLoop(bool guarded, size_t level, ColumnRange range);
+  StmtList SplitLoop(bool guarded, ColumnRange range);
+  StmtList BorderTaps(size_t level, ColumnRange range);
+  StmtList KStep(bool guarded, ColumnRange range);
+  std::pair<Expr, Expr> TapsInside(int axis) const;
   StmtList Initialise();
   StmtList Finish();
 
-  StmtList OverPoints(const std::function<StmtList()>& body);
+  StmtList OverPoints(ColumnRange range, const std::function<StmtList()>& body);
+  StmtList OverPoints(const std::function<StmtList()>& body) { return OverPoints({0, columns_.tile}, body); }
   StmtList OverVectors(bool whole, const std::function<Stmt(int64_t, const Expr&)>& body);
   std::vector<Expr> Point(const Expr& vector_element) const;
   Expr LeftValue(const std::vector<Expr>& axes, bool guarded) const;
@@ -121,8 +135,9 @@ class TiledLowering {
   Expr row_tile_, column_tile_, vector_tile_;  // absolute tile numbers
   // … and within the task's block.
   Expr local_row_tile_, local_column_tile_, local_vector_tile_;
-  Expr row_, column_;             // within the register tile
-  Expr k_block_index_, k_local_;  // block number, position of the split axis within it
+  Expr row_, column_;                    // within the register tile
+  std::optional<int64_t> border_start_;  // the first column, in code for a tile in which the window is clipped
+  Expr k_block_index_, k_local_;         // block number, position of the split axis within it
 };
 
 }  // namespace tilth

@@ -15,6 +15,7 @@ using Left = TiledSchedule::Left;
 
 // Multiply-adds in one copy of the unrolled body.
 constexpr int64_t kMaxUnrolledBody = 144;
+constexpr int64_t kMaxBorderTiles = 4;
 
 // Whether tiles of `tile` elements cover an axis in fewer steps than tiles of one element less would. The last tile
 // overlaps the one before it, so that a smaller tile for as many steps does the same with less work.
@@ -42,6 +43,8 @@ std::string SketchName(Left left) {
       return "tiled/padded";
     case Left::kPanel:
       return "tiled/panel";
+    case Left::kClipped:
+      return "tiled/clipped";
   }
   return "";
 }
@@ -64,6 +67,7 @@ class TiledSketch : public Sketch {
  private:
   void BuildKnobs();
   std::vector<std::vector<int64_t>> RegisterTiles() const;
+  int64_t BorderTiles(int64_t columns) const;
   double TileScore(const std::vector<int64_t>& tile) const;
   TiledSchedule Schedule(const Candidate& candidate) const;
   void CutIntoTasks(TiledSchedule* s) const;
@@ -74,7 +78,10 @@ class TiledSketch : public Sketch {
   int64_t Rows() const { return form_.Extent(form_.row_axis); }
   int64_t Columns() const { return form_.Extent(form_.column_axis); }
   int64_t VectorExtent() const { return form_.Extent(form_.vector_axis); }
-  bool CanBlockK() const { return form_.reduce.reduction == Reduction::kSum && form_.right; }
+  bool CanBlockK() const {
+    return form_.reduce.reduction == Reduction::kSum && form_.right &&
+           !(form_.clip && form_.clip->ClipsColumns(form_.split_axis));
+  }
 
   TiledForm form_;
   Target target_;
@@ -83,6 +90,14 @@ class TiledSketch : public Sketch {
   int lanes_;
 };
 
+// Tiles of `columns` columns that have code of their own because the window is clipped there.
+int64_t TiledSketch::BorderTiles(int64_t columns) const {
+  int64_t count = 0;
+  for (int64_t start = 0; form_.clip && start < Columns(); start += columns)
+    count += form_.clip->IsInterior(form_, std::min(start, Columns() - columns), columns) ? 0 : 1;
+  return count;
+}
+
 // Every balanced tile that fits the register file: accumulators, one row of right vectors, one broadcast.
 std::vector<std::vector<int64_t>> TiledSketch::RegisterTiles() const {
   std::vector<std::vector<int64_t>> tiles;
@@ -90,9 +105,11 @@ std::vector<std::vector<int64_t>> TiledSketch::RegisterTiles() const {
   for (int64_t rows : {1, 2, 3, 4, 7}) {
     if (rows > Rows()) break;
     if (!IsBalanced(Rows(), rows)) continue;
+    // Clipped loops over taps are as long for every point of a tile.
+    if (rows > 1 && form_.clip && !form_.clip->rows.empty()) break;
     for (int64_t columns = 1; columns <= std::min<int64_t>(Columns(), 28); ++columns) {
       if (rows > 1 && columns > 14) break;
-      if (!IsBalanced(Columns(), columns)) continue;
+      if (!IsBalanced(Columns(), columns) || BorderTiles(columns) > kMaxBorderTiles) continue;
       for (int64_t vectors : {1, 2, 3, 4, 6, 8, 12}) {
         if (vectors > max_vectors) break;
         if (!IsBalanced(max_vectors, vectors)) continue;
@@ -303,9 +320,11 @@ void AddTiledSketches(const Workload& workload, const Target& target, SketchList
   const bool guarded = !form->guards.empty();
   const bool broadcast_left = form->right && !form->left_along_vector;
   std::optional<TiledForm> padded = guarded ? AnalyseTiled(workload, /*pad=*/true) : std::nullopt;
+  const std::optional<TiledForm> clipped = guarded ? AnalyseClipped(workload) : std::nullopt;
   auto add = [&](const TiledForm& f, Left left) {
     sketches->push_back(std::make_unique<TiledSketch>(f, target, flops, left));
   };
+  if (clipped) add(*clipped, Left::kClipped);
   if (padded) add(*padded, Left::kPadded);
   add(*form, guarded ? Left::kGuarded : Left::kDirect);
   if (broadcast_left) add(*form, Left::kPanel);

@@ -128,6 +128,22 @@ TEST_F(ProposalTest, EndWhenASmallSpaceIsExhausted) {
   EXPECT_EQ(proposed, schedules.size());
 }
 
+TEST_F(ProposalTest, FitTheirSketch_WhereSketchesHaveOptionsOfTheirOwn) {
+  const std::shared_ptr<const SearchSpace> space =
+      SearchSpace::Create(testing::ConvRelu(9, 30, 16, 24), ParseTarget("x86-64-v3").value()).value();
+  std::set<int> sketches;
+  for (uint64_t seed = 1; seed <= 8; ++seed) {
+    for (const Proposal& proposal : Propose(*space, 16, seed)) {
+      const auto& knobs = space->sketches()[proposal.candidate.sketch]->knobs();
+      sketches.insert(proposal.candidate.sketch);
+      ASSERT_EQ(proposal.candidate.num_knobs, knobs.size());
+      for (size_t knob = 0; knob < knobs.size(); ++knob)
+        ASSERT_LT(proposal.candidate.rows[knob], knobs[knob].options.size());
+    }
+  }
+  EXPECT_GT(sketches.size(), 1u);
+}
+
 TEST_F(ProposalTest, CountsWhatItScored) {
   const auto space = testing::MatmulSpace();
   Propose(*space, 8);

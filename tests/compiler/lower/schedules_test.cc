@@ -70,6 +70,21 @@ t2 output f32[2,6,7,20]
 t2[i0, i1, i2, i3] for i0:2 i1:6 i2:7 i3:20 = sum[r0:3 r1:3 r2:3] (select((((0 <= (((i1 * 2) + r0) + -1)) & ((((i1 * 2) + r0) + -1) < 12)) & ((0 <= (((i2 * 2) + r1) + -1)) & ((((i2 * 2) + r1) + -1) < 13))), t0[i0, (((i1 * 2) + r0) + -1), (((i2 * 2) + r1) + -1), r2], 0.0) * t1[i3, r2, r0, r1])
 )";
 
+// A window larger than the image, so that it leaves it on both sides at once.
+constexpr char kWindowLargerThanImage[] = R"(tilth workload 1
+t0 input f32[1,4,5,3]
+t1 constant f32[20,3,7,7]
+t2 output f32[1,4,5,20]
+t2[i0, i1, i2, i3] for i0:1 i1:4 i2:5 i3:20 = sum[r0:7 r1:7 r2:3] (select((((0 <= ((i1 + r0) + -3)) & (((i1 + r0) + -3) < 4)) & ((0 <= ((i2 + r1) + -3)) & (((i2 + r1) + -3) < 5))), t0[i0, ((i1 + r0) + -3), ((i2 + r1) + -3), r2], 0.0) * t1[i3, r2, r0, r1])
+)";
+
+constexpr char kDilatedConvolution[] = R"(tilth workload 1
+t0 input f32[1,11,14,6]
+t1 constant f32[17,6,3,3]
+t2 output f32[1,6,7,17]
+t2[i0, i1, i2, i3] for i0:1 i1:6 i2:7 i3:17 = sum[r0:3 r1:3 r2:6] (select((((0 <= (((i1 * 2) + (r0 * 2)) + -2)) & ((((i1 * 2) + (r0 * 2)) + -2) < 11)) & ((0 <= (((i2 * 2) + (r1 * 2)) + -2)) & ((((i2 * 2) + (r1 * 2)) + -2) < 14))), t0[i0, (((i1 * 2) + (r0 * 2)) + -2), (((i2 * 2) + (r1 * 2)) + -2), r2], 0.0) * t1[i3, r2, r0, r1])
+)";
+
 constexpr char kPlanarInputConvolution[] = R"(tilth workload 1
 t0 input f32[1,3,12,13]
 t1 constant f32[20,3,3,3]
@@ -211,15 +226,15 @@ TEST_P(Schedules, BaselineAgreesWithTheInterpreter) {
 
 INSTANTIATE_TEST_SUITE_P(
     SmallShapes, Schedules,
-    testing::Values(Named{"Matmul", kMatmul}, Named{"MatmulTransposedEpilogue", kMatmulTransposedEpilogue},
-                    Named{"BatchedMatmul", kBatchedMatmul}, Named{"Convolution", kConvolution},
-                    Named{"WideWindow", kWideWindow}, Named{"OneDimensionalWindow", kOneDimensionalWindow},
-                    Named{"StridedConvolution", kStridedConvolution},
-                    Named{"PlanarInputConvolution", kPlanarInputConvolution},
-                    Named{"GroupedConvolution", kGroupedConvolution}, Named{"Depthwise", kDepthwise},
-                    Named{"MaxPool", kMaxPool}, Named{"GlobalAverage", kGlobalAverage}, Named{"Softmax", kSoftmax},
-                    Named{"ShortSoftmax", kShortSoftmax}, Named{"Transpose", kTranspose},
-                    Named{"SlicedGelu", kSlicedGelu}, Named{"MatrixVector", kMatrixVector}),
+    testing::Values(
+        Named{"Matmul", kMatmul}, Named{"MatmulTransposedEpilogue", kMatmulTransposedEpilogue},
+        Named{"BatchedMatmul", kBatchedMatmul}, Named{"Convolution", kConvolution}, Named{"WideWindow", kWideWindow},
+        Named{"WindowLargerThanImage", kWindowLargerThanImage}, Named{"DilatedConvolution", kDilatedConvolution},
+        Named{"OneDimensionalWindow", kOneDimensionalWindow}, Named{"StridedConvolution", kStridedConvolution},
+        Named{"PlanarInputConvolution", kPlanarInputConvolution}, Named{"GroupedConvolution", kGroupedConvolution},
+        Named{"Depthwise", kDepthwise}, Named{"MaxPool", kMaxPool}, Named{"GlobalAverage", kGlobalAverage},
+        Named{"Softmax", kSoftmax}, Named{"ShortSoftmax", kShortSoftmax}, Named{"Transpose", kTranspose},
+        Named{"SlicedGelu", kSlicedGelu}, Named{"MatrixVector", kMatrixVector}),
     [](const testing::TestParamInfo<Named>& info) { return info.param.name; });
 
 }  // namespace

@@ -10,8 +10,9 @@ namespace tilth {
 std::vector<OperatorEntry> AllOperators() {
   std::vector<OperatorEntry> all;
   for (const std::span<const OperatorEntry> family :
-       {ElementwiseOperators(), ConvolutionOperators(), PoolingOperators(), MatrixOperators(), ReductionOperators(),
-        NormalizationOperators(), ShapeOperators(), MovementOperators(), IndexingOperators()}) {
+       {ElementwiseOperators(), ConvolutionOperators(), TransposedConvolutionOperators(), PoolingOperators(),
+        MatrixOperators(), ReductionOperators(), NormalizationOperators(), ShapeOperators(), MovementOperators(),
+        IndexingOperators()}) {
     all.insert(all.end(), family.begin(), family.end());
   }
   return all;

@@ -20,6 +20,7 @@ struct OperatorEntry {
 
 std::span<const OperatorEntry> ElementwiseOperators();
 std::span<const OperatorEntry> ConvolutionOperators();
+std::span<const OperatorEntry> TransposedConvolutionOperators();
 std::span<const OperatorEntry> PoolingOperators();
 std::span<const OperatorEntry> MatrixOperators();
 std::span<const OperatorEntry> ReductionOperators();

@@ -12,7 +12,7 @@ std::vector<OperatorEntry> AllOperators() {
   for (const std::span<const OperatorEntry> family :
        {ElementwiseOperators(), ConvolutionOperators(), TransposedConvolutionOperators(), PoolingOperators(),
         MatrixOperators(), ReductionOperators(), NormalizationOperators(), ShapeOperators(), MovementOperators(),
-        IndexingOperators()}) {
+        IndexingOperators(), ResizingOperators()}) {
     all.insert(all.end(), family.begin(), family.end());
   }
   return all;

@@ -28,6 +28,7 @@ std::span<const OperatorEntry> NormalizationOperators();
 std::span<const OperatorEntry> ShapeOperators();
 std::span<const OperatorEntry> MovementOperators();
 std::span<const OperatorEntry> IndexingOperators();
+std::span<const OperatorEntry> ResizingOperators();
 
 // All of them.
 std::vector<OperatorEntry> AllOperators();

@@ -21,7 +21,7 @@ constexpr double kStridedCopyBytesPerCycle = 2;
 constexpr double kNotOverlapped = 0.3;
 
 double ComputeCycles(const NestAnalysis& analysis, const LoopNest& nest, const Target& target) {
-  const double fma_per_cycle = std::max(1, target.fma_per_cycle);
+  const double fma_per_cycle = FmasPerCycle(target, nest.vector_lanes);
   const double issue = analysis.body_points / fma_per_cycle;
   const double loads = analysis.body_loads / kLoadsPerCycle;
   const bool reduces = analysis.reduction_length > 1;

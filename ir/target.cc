@@ -251,6 +251,12 @@ StatusOr<Target> ParseTarget(std::string_view text) {
   return target;
 }
 
+int FmasPerCycle(const Target& target, int lanes) {
+  const int widest = target.vector_bytes / static_cast<int>(sizeof(float));
+  const int pieces = std::max(1, widest / std::max(1, lanes));
+  return std::max({1, target.fma_per_cycle, std::min(2, target.fma_per_cycle * pieces)});
+}
+
 bool RunsOnThisMachine(const Target& target) {
   const StatusOr<Target> native = NativeTarget();
   if (!native.ok() || native->arch != target.arch || target.vector_bytes > native->vector_bytes) return false;

@@ -32,6 +32,10 @@ struct Target {
 StatusOr<Target> ParseTarget(std::string_view text);
 std::vector<std::string> TargetPresets();
 
+// FMAs per cycle on vectors of `lanes` f32: a core that executes the widest vectors one by one, in halves, executes two
+// half as wide at once.
+int FmasPerCycle(const Target& target, int lanes);
+
 // Whether code for `target` can run in this process.
 bool RunsOnThisMachine(const Target& target);
 

@@ -67,6 +67,8 @@ class TiledSketch : public Sketch {
  private:
   void BuildKnobs();
   std::vector<std::vector<int64_t>> RegisterTiles() const;
+  std::vector<std::vector<int64_t>> RegisterTiles(int lanes) const;
+  int Lanes(const std::vector<int64_t>& tile) const { return tile.size() > 3 ? static_cast<int>(tile[3]) : lanes_; }
   int64_t BorderTiles(int64_t columns) const;
   double TileScore(const std::vector<int64_t>& tile) const;
   TiledSchedule Schedule(const Candidate& candidate) const;
@@ -87,7 +89,7 @@ class TiledSketch : public Sketch {
   Target target_;
   double flops_;
   Left left_;
-  int lanes_;
+  int lanes_;  // of the widest vectors
 };
 
 // Tiles of `columns` columns that have code of their own because the window is clipped there.
@@ -98,10 +100,23 @@ int64_t TiledSketch::BorderTiles(int64_t columns) const {
   return count;
 }
 
-// Every balanced tile that fits the register file: accumulators, one row of right vectors, one broadcast.
+// As options of tile.register: [rows, columns, vectors], and the lanes where vectors are not the widest. Vectors half
+// as wide are offered where they leave fewer lanes unused.
 std::vector<std::vector<int64_t>> TiledSketch::RegisterTiles() const {
+  std::vector<std::vector<int64_t>> tiles = RegisterTiles(lanes_);
+  const int half = lanes_ / 2;
+  if (half < 4 || CeilDiv(VectorExtent(), half) * half >= CeilDiv(VectorExtent(), lanes_) * lanes_) return tiles;
+  for (std::vector<int64_t>& tile : RegisterTiles(half)) {
+    tile.push_back(half);
+    tiles.push_back(std::move(tile));
+  }
+  return tiles;
+}
+
+// Every balanced tile that fits the register file: accumulators, one row of right vectors, one broadcast.
+std::vector<std::vector<int64_t>> TiledSketch::RegisterTiles(int lanes) const {
   std::vector<std::vector<int64_t>> tiles;
-  const int64_t max_vectors = CeilDiv(VectorExtent(), lanes_);
+  const int64_t max_vectors = CeilDiv(VectorExtent(), lanes);
   for (int64_t rows : {1, 2, 3, 4, 7}) {
     if (rows > Rows()) break;
     if (!IsBalanced(Rows(), rows)) continue;
@@ -110,7 +125,7 @@ std::vector<std::vector<int64_t>> TiledSketch::RegisterTiles() const {
     for (int64_t columns = 1; columns <= std::min<int64_t>(Columns(), 28); ++columns) {
       if (rows > 1 && columns > 14) break;
       if (!IsBalanced(Columns(), columns) || BorderTiles(columns) > kMaxBorderTiles) continue;
-      for (int64_t vectors : {1, 2, 3, 4, 6, 8, 12}) {
+      for (int64_t vectors : {1, 2, 3, 4, 5, 6, 8, 12}) {
         if (vectors > max_vectors) break;
         if (!IsBalanced(max_vectors, vectors)) continue;
         const int64_t shared = form_.right ? vectors : 0;
@@ -149,14 +164,14 @@ void TiledSketch::BuildKnobs() {
 
 TiledSchedule TiledSketch::Schedule(const Candidate& candidate) const {
   TiledSchedule s;
-  s.lanes = lanes_;
   const std::vector<int64_t>& tile = Option(candidate, kRegister);
+  s.lanes = Lanes(tile);
   s.rows = tile[0];
   s.columns = tile[1];
   s.vectors = tile[2];
   s.row_tiles = std::min(Option(candidate, kRowTiles)[0], CeilDiv(Rows(), s.rows));
   s.column_tiles = std::min(Option(candidate, kColumnTiles)[0], CeilDiv(Columns(), s.columns));
-  s.vector_tiles = std::min(Option(candidate, kVectorTiles)[0], CeilDiv(VectorExtent(), lanes_ * s.vectors));
+  s.vector_tiles = std::min(Option(candidate, kVectorTiles)[0], CeilDiv(VectorExtent(), s.lanes * s.vectors));
   s.k_block = Option(candidate, kBlockK)[0];
   s.k_unroll = Option(candidate, kUnrollK)[0];
   // Longer bodies only cost compile time and instruction cache.
@@ -172,7 +187,7 @@ TiledSchedule TiledSketch::Schedule(const Candidate& candidate) const {
 
 void TiledSketch::CutIntoTasks(TiledSchedule* s) const {
   TaskAxis rows = {CeilDiv(Rows(), s->rows), s->row_tiles}, columns = {CeilDiv(Columns(), s->columns), s->column_tiles},
-           vectors = {CeilDiv(VectorExtent(), lanes_ * s->vectors), s->vector_tiles};
+           vectors = {CeilDiv(VectorExtent(), s->lanes * s->vectors), s->vector_tiles};
   int64_t outer = 1;
   for (int axis : form_.outer_axes) outer *= form_.Extent(axis);
   BalanceTasks(outer, flops_, {&rows, &columns, &vectors});
@@ -279,12 +294,13 @@ double TiledSketch::TileScore(const std::vector<int64_t>& tile) const {
     return static_cast<double>(extent) / static_cast<double>(CeilDiv(extent, step) * step);
   };
   const double points = static_cast<double>(tile[0] * tile[1]), vectors = static_cast<double>(tile[2]);
-  const double fma = points * vectors;
+  const double fma = points * vectors, rate = FmasPerCycle(target_, Lanes(tile));
   const double loads = (form_.left_along_vector ? fma : points) + (form_.right ? vectors : 0);
-  const double latency = std::min(1.0, fma / (4.0 * target_.fma_per_cycle));
-  const double issue = std::min(1.0, fma / (loads * target_.fma_per_cycle / 2.0 + 0.15 * fma));
-  return useful(Rows(), tile[0]) * useful(Columns(), tile[1]) * useful(CeilDiv(VectorExtent(), lanes_), tile[2]) *
-         latency * issue * fma / (fma + 0.1 * loads);
+  const double latency = std::min(1.0, fma / (4.0 * rate));
+  const double issue = std::min(1.0, fma / (loads * rate / 2.0 + 0.15 * fma));
+  const double elements_per_cycle = rate * Lanes(tile);
+  return useful(Rows(), tile[0]) * useful(Columns(), tile[1]) * useful(VectorExtent(), tile[2] * Lanes(tile)) *
+         elements_per_cycle * latency * issue * fma / (fma + 0.1 * loads);
 }
 
 Candidate TiledSketch::Default() const {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "ir/target.h"
@@ -115,6 +116,22 @@ TEST(SearchSpace, RegisterTilesFitTheRegisterFile) {
       for (const auto& tile : sketch->knobs()[0].options)
         EXPECT_LE(tile[0] * tile[1] * tile[2] + tile[2] + 1, space->target().vector_registers);
   }
+}
+
+TEST(SearchSpace, OffersHalfVectorsWhereTheyLeaveFewerLanesUnused) {
+  auto half_vectors = [](int columns) {
+    const std::string text = absl::StrFormat(
+        "tilth workload 1\nt0 input f32[64,32]\nt1 input f32[32,%1$d]\nt2 output f32[64,%1$d]\n"
+        "t2[i0, i1] for i0:64 i1:%1$d = sum[r0:32] (t0[i0, r0] * t1[r0, i1])\n",
+        columns);
+    const auto space = MakeSpace(text.c_str(), "x86-64-v4");
+    const auto& tiles = space->sketches()[0]->knobs()[0].options;
+    return std::count_if(tiles.begin(), tiles.end(), [](const auto& tile) { return tile.size() == 4 && tile[3] == 8; });
+  };
+  EXPECT_EQ(half_vectors(64), 0);
+  EXPECT_EQ(half_vectors(31), 0);
+  EXPECT_GT(half_vectors(24), 0);
+  EXPECT_GT(half_vectors(70), 0);
 }
 
 TEST(SearchSpace, LoopsCoverEveryAxis) {

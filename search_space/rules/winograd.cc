@@ -49,6 +49,9 @@ class WinogradSketch : public Sketch {
   void AddLoops(const WinogradSchedule& s, LoopNest* nest) const;
   void AddAccesses(const WinogradSchedule& s, LoopNest* nest) const;
   double WeightCycles(double bytes) const;
+  double WeightBytes(int64_t tile_inputs) const {
+    return 4.0 * static_cast<double>(form_.Positions(tile_inputs) * Channels() * OutputChannels());
+  }
   // Of the matrix products with tiles of `tile_inputs`.
   double ProductFlops(int64_t tile_inputs) const;
 
@@ -182,9 +185,7 @@ double WinogradSketch::EstimatedCycles(int64_t tile_inputs) const {
   const double channels = static_cast<double>(Channels()), vectors = static_cast<double>(OutputVectors());
   const double multiply = products * channels * vectors / Fma();
   const double transform = 8 * products * (static_cast<double>(CeilDiv(Channels(), lanes_)) + vectors);
-  const double weight_bytes =
-      4.0 * static_cast<double>(form_.Positions(tile_inputs)) * channels * static_cast<double>(OutputChannels());
-  return std::max(multiply, WeightCycles(weight_bytes)) + transform;
+  return std::max(multiply, WeightCycles(WeightBytes(tile_inputs))) + transform;
 }
 
 double WinogradSketch::DirectCycles() const {
@@ -216,12 +217,14 @@ Candidate WinogradSketch::Default() const {
     return *best;
   };
   choose(kTileInputs, [&](const auto& option) { return option[0] == inputs ? 1 : 0; });
+  // Weights that do not fit in the second-level cache should be read by few passes over the tiles.
+  const double weight_load = WeightBytes(inputs) > 0.5 * static_cast<double>(target_.l2_bytes) ? 3 : 1;
   const std::vector<int64_t> tile = choose(kRegister, [&](const auto& option) {
     auto useful = [](int64_t extent, int64_t step) {
       return static_cast<double>(extent) / static_cast<double>(RoundUp(extent, step));
     };
     const double fma = static_cast<double>(option[0] * option[1]);
-    const double loads = static_cast<double>(option[0] + option[1]);
+    const double loads = static_cast<double>(option[0]) + weight_load * static_cast<double>(option[1]);
     return useful(tiles, option[0]) * useful(OutputVectors(), option[1]) * std::min(1.0, fma / (4 * Fma())) * fma /
            (fma + 0.3 * loads);
   });

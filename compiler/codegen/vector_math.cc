@@ -36,30 +36,43 @@ Value* CopySign(llvm::IRBuilder<>& b, Value* magnitude, Value* sign) {
   return b.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, magnitude, sign);
 }
 
-// 2^n for an integral float n in [-126, 127], by writing the exponent field.
-Value* PowerOfTwo(llvm::IRBuilder<>& b, Value* n) {
-  llvm::Type* integer = IntegerTypeLike(b, n);
-  Value* bits = b.CreateAdd(b.CreateFPToSI(n, integer), llvm::ConstantInt::get(integer, 127));
-  return b.CreateBitCast(b.CreateShl(bits, llvm::ConstantInt::get(integer, 23)), n->getType());
+Value* AtMost(llvm::IRBuilder<>& b, Value* x, double most) {
+  Value* limit = Constant(b, x, most);
+  return b.CreateSelect(b.CreateFCmpOGT(x, limit), limit, x);
+}
+
+Value* AtLeast(llvm::IRBuilder<>& b, Value* x, double least) {
+  Value* limit = Constant(b, x, least);
+  return b.CreateSelect(b.CreateFCmpOLT(x, limit), limit, x);
+}
+
+// exp(x) for x in [kLeastExponent, kMostExponent]; not a number for an x that is not.
+constexpr double kLeastExponent = -87.33654, kMostExponent = 88.72283;
+Value* ExpWithin(llvm::IRBuilder<>& b, Value* x) {
+  // x = n ln 2 + r, |r| <= ln(2)/2. exp(r) by a polynomial whose relative error is 3e-9 (weighted least squares, the
+  // first two coefficients fixed); times 2^n by adding n to the exponent. The bits of 1.5 * 2^23 + n end in those of n.
+  Value* round = Constant(b, x, 12582912);
+  Value* shifted = MultiplyAdd(b, x, Constant(b, x, 1.4426950408889634), round);
+  Value* n = b.CreateFSub(shifted, round);
+  Value* r = MultiplyAdd(b, n, Constant(b, x, -0.693359375), x);
+  r = MultiplyAdd(b, n, Constant(b, x, 2.12194440e-4), r);
+  Value* y =
+      Polynomial(b, r, {1.38144638e-03, 8.36878073e-03, 4.16683943e-02, 1.66665201e-01, 4.99999934e-01, 1.0, 1.0});
+  llvm::Type* integer = IntegerTypeLike(b, x);
+  Value* exponent = b.CreateShl(b.CreateBitCast(shifted, integer), llvm::ConstantInt::get(integer, 23));
+  return b.CreateBitCast(b.CreateAdd(b.CreateBitCast(y, integer), exponent), x->getType());
 }
 
 }  // namespace
 
 Value* EmitExp(llvm::IRBuilder<>& b, Value* x) {
-  // x = n ln 2 + r, |r| <= ln(2)/2; exp(r) by its Taylor series; 2^n in two factors so that subnormal and huge results
-  // round.
-  auto clamp = [&](Value* v, double low, double high) {
-    v = b.CreateSelect(b.CreateFCmpOLT(v, Constant(b, v, low)), Constant(b, v, low), v);
-    return b.CreateSelect(b.CreateFCmpOGT(v, Constant(b, v, high)), Constant(b, v, high), v);
-  };
-  Value* clamped = clamp(x, -104.0, 89.0);
-  Value* n = b.CreateUnaryIntrinsic(llvm::Intrinsic::rint, b.CreateFMul(clamped, Constant(b, x, 1.4426950408889634)));
-  Value* r = MultiplyAdd(b, n, Constant(b, x, -0.693359375), clamped);
-  r = MultiplyAdd(b, n, Constant(b, x, 2.12194440e-4), r);
-  Value* y = Polynomial(b, r, {1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1.0, 1.0});
-  Value* half = b.CreateUnaryIntrinsic(llvm::Intrinsic::floor, b.CreateFMul(n, Constant(b, x, 0.5)));
-  y = b.CreateFMul(b.CreateFMul(y, PowerOfTwo(b, half)), PowerOfTwo(b, b.CreateFSub(n, half)));
-  return b.CreateSelect(b.CreateFCmpUNO(x, x), x, y);
+  // Subnormal results are 0.
+  Value* too_small = b.CreateFCmpOLT(x, Constant(b, x, kLeastExponent));
+  Value* too_large = b.CreateFCmpUGT(x, Constant(b, x, kMostExponent));
+  Value* y = ExpWithin(b, AtLeast(b, AtMost(b, x, kMostExponent), kLeastExponent));
+  y = b.CreateSelect(too_small, Constant(b, x, 0.0), y);
+  // Infinite, or not a number as x.
+  return b.CreateSelect(too_large, b.CreateFMul(x, Constant(b, x, std::numeric_limits<double>::infinity())), y);
 }
 
 Value* EmitLog(llvm::IRBuilder<>& b, Value* x) {
@@ -89,7 +102,7 @@ Value* EmitLog(llvm::IRBuilder<>& b, Value* x) {
 Value* EmitTanh(llvm::IRBuilder<>& b, Value* x) {
   // (1 - e) / (1 + e) with e = exp(-2 |x|); near zero, where that cancels, the odd Taylor series.
   Value* magnitude = Abs(b, x);
-  Value* e = EmitExp(b, b.CreateFMul(magnitude, Constant(b, x, -2.0)));
+  Value* e = ExpWithin(b, AtLeast(b, b.CreateFMul(magnitude, Constant(b, x, -2.0)), -80.0));
   Value* one = Constant(b, x, 1.0);
   Value* large = CopySign(b, b.CreateFDiv(b.CreateFSub(one, e), b.CreateFAdd(one, e)), x);
   Value* x2 = b.CreateFMul(x, x);
@@ -100,10 +113,7 @@ Value* EmitTanh(llvm::IRBuilder<>& b, Value* x) {
 Value* EmitErf(llvm::IRBuilder<>& b, Value* x) {
   // x P(x²) / Q(x²) on [-3.92, 3.92], beyond which erf rounds to ±1: a fit of the relative error (2e-8 in exact
   // arithmetic) by reweighted least squares.
-  Value* limit = Constant(b, x, 3.92);
-  x = b.CreateSelect(b.CreateFCmpOGT(x, limit), limit, x);
-  limit = Constant(b, x, -3.92);
-  x = b.CreateSelect(b.CreateFCmpOLT(x, limit), limit, x);
+  x = AtLeast(b, AtMost(b, x, 3.92), -3.92);
   Value* x2 = b.CreateFMul(x, x);
   Value* p =
       Polynomial(b, x2, {2.05007895e-06, 2.8486159e-04, 3.76502682e-03, 5.27468575e-02, 1.90393832e-01, 1.12837915});
@@ -112,8 +122,9 @@ Value* EmitErf(llvm::IRBuilder<>& b, Value* x) {
 }
 
 Value* EmitSigmoid(llvm::IRBuilder<>& b, Value* x) {
+  // Outside of [-80, 80] it is nearly 0, or 1 to the last bit.
   Value* one = Constant(b, x, 1.0);
-  return b.CreateFDiv(one, b.CreateFAdd(one, EmitExp(b, b.CreateFNeg(x))));
+  return b.CreateFDiv(one, b.CreateFAdd(one, ExpWithin(b, AtLeast(b, AtMost(b, b.CreateFNeg(x), 80.0), -80.0))));
 }
 
 Value* EmitPow(llvm::IRBuilder<>& b, Value* x, Value* y) {

@@ -17,6 +17,9 @@ void AddWinogradSketches(const Workload& workload, const Target& target, SketchL
 void AddRowwiseSketches(const Workload& workload, const Target& target, SketchList* sketches);
 void AddElementwiseSketches(const Workload& workload, const Target& target, SketchList* sketches);
 
+// Multiply-adds in one copy of an unrolled body. Longer ones run no faster and take longer to build.
+inline constexpr int64_t kMaxUnrolledBody = 96;
+
 // f32 lanes of a register on `target`, halved while one of half the width still holds `extent` elements.
 int LanesFor(const Target& target, int64_t extent);
 

@@ -13,8 +13,6 @@ namespace {
 
 using Left = TiledSchedule::Left;
 
-// Multiply-adds in one copy of the unrolled body.
-constexpr int64_t kMaxUnrolledBody = 96;
 constexpr int64_t kMaxBorderTiles = 4;
 
 // Whether tiles of `tile` elements cover an axis in fewer steps than tiles of one element less would. The last tile

@@ -17,9 +17,6 @@ enum KnobIndex { kTileInputs, kRegister, kRowTiles, kVectorTiles, kUnrollK, kTas
 // Axes of the nest: the matrix products, one per position.
 enum NestAxis { kTile, kPosition, kOutputChannel, kChannel };
 
-// Multiply-adds in one copy of the unrolled body.
-constexpr int64_t kMaxUnrolledBody = 96;
-
 // Verification allows an error that grows with the length of the sum; what the transforms add must stay well below it,
 // and with six inputs it does from about 200 terms on (tests/compiler/lower/winograd_error_test.cc).
 bool IsAccurate(const WinogradForm& form, int64_t tile_inputs) {

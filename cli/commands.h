@@ -29,6 +29,7 @@ int ReportUsage(std::string_view command, std::string_view message);
 void AddBenchCommand(CLI::App& app, int* exit_code);
 void AddBuildCommand(CLI::App& app, int* exit_code);
 void AddCheckCommand(CLI::App& app, int* exit_code);
+void AddExplainKernelCommand(CLI::App& app, int* exit_code);
 void AddFarmCommand(CLI::App& app, int* exit_code);
 void AddLogCommand(CLI::App& app, int* exit_code);
 void AddRunCommand(CLI::App& app, int* exit_code);

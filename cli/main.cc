@@ -73,6 +73,7 @@ int Main(int argc, char** argv) {
   AddBenchCommand(app, &exit_code);
   AddBuildCommand(app, &exit_code);
   AddCheckCommand(app, &exit_code);
+  AddExplainKernelCommand(app, &exit_code);
   AddFarmCommand(app, &exit_code);
   AddLogCommand(app, &exit_code);
   AddRunCommand(app, &exit_code);

@@ -7,7 +7,7 @@ namespace tilth {
 namespace {
 
 constexpr double kFmaLatencyCycles = 4;
-constexpr double kLoadsPerCycle = 2;
+constexpr double kLoadsPerCycle = 2, kLoadsPerCycleArm = 1;
 constexpr double kStoresPerCycle = 1;
 constexpr double kBodyOverheadCycles = 1;    // loop counter and branch of one body execution
 constexpr double kTileOverheadCycles = 20;   // accumulators cleared, folded and stored, pipeline filled again
@@ -23,7 +23,7 @@ constexpr double kNotOverlapped = 0.3;
 double ComputeCycles(const NestAnalysis& analysis, const LoopNest& nest, const Target& target) {
   const double fma_per_cycle = FmasPerCycle(target, nest.vector_lanes);
   const double issue = analysis.body_points / fma_per_cycle;
-  const double loads = analysis.body_loads / kLoadsPerCycle;
+  const double loads = analysis.body_loads / (target.arch == Arch::kAArch64 ? kLoadsPerCycleArm : kLoadsPerCycle);
   const bool reduces = analysis.reduction_length > 1;
   const double stores = reduces ? 0 : analysis.body_stores / kStoresPerCycle;
   // Every accumulator is a chain: a body cannot be faster than its points on one chain one after another.

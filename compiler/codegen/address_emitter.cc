@@ -9,10 +9,14 @@
 namespace tilth {
 namespace {
 
-// Elements that a displacement can span; farther ones get a pointer of their own. On AArch64 it is an unsigned 12-bit
-// multiple of the access size.
-int64_t DisplacementWindow(const Target& target) {
-  return target.arch == Arch::kAArch64 ? int64_t{1} << 12 : int64_t{1} << 28;
+// Displacements, in elements, that instructions can hold; farther ones get a pointer of their own. On AArch64 they are
+// unsigned 12-bit multiples of the access size; and without one, a scalar is loaded into all lanes by an instruction
+// that takes the time of a multiply-add, instead of being used from a lane.
+struct Displacements {
+  int64_t least, count;
+};
+Displacements DisplacementsOf(const Target& target) {
+  return target.arch == Arch::kAArch64 ? Displacements{4, 4088} : Displacements{0, int64_t{1} << 28};
 }
 
 }  // namespace
@@ -119,12 +123,14 @@ StatusOr<FunctionEmitter::Address> FunctionEmitter::SplitAddress(const Expr& ind
 }
 
 StatusOr<llvm::Value*> FunctionEmitter::Pointer(int buffer, const Address& address) {
-  const int64_t bytes = SizeInBytes(program_.buffers[buffer].dtype), window = DisplacementWindow(target_);
+  const int64_t bytes = SizeInBytes(program_.buffers[buffer].dtype);
   llvm::Type* byte = builder_.getInt8Ty();
   auto advanced = [&](llvm::Value* pointer, llvm::Value* value, int64_t factor) {
     return builder_.CreateGEP(byte, pointer, builder_.CreateNSWMul(value, builder_.getInt64(factor * bytes)));
   };
-  const int64_t near = ((address.constant % window) + window) % window, far = address.constant - near;
+  const auto [least, count] = DisplacementsOf(target_);
+  const int64_t position = (address.constant - least) % count;
+  const int64_t near = least + (position < 0 ? position + count : position), far = address.constant - near;
   llvm::Value* pointer = bases_[buffer];
   if (far != 0) {
     TILTH_ASSIGN_OR_RETURN(pointer, Known(0, absl::StrFormat("%p%+d", pointer, far), [&]() -> StatusOr<llvm::Value*> {

@@ -16,4 +16,13 @@ std::vector<std::vector<int64_t>> PowersUpTo(int64_t extent, int limit) {
   return options;
 }
 
+bool FitsRegisters(const Target& target, int64_t accumulators, int64_t right, bool left_along_vector) {
+  // On x86 multiply-adds take the left operand from memory. Elsewhere loads come in pairs, of two steps of the
+  // reduction, and ahead of their use; and windows of neighbouring accumulators share what they have loaded, a register
+  // for each.
+  int64_t left = 1;
+  if (target.arch != Arch::kX86_64) left = left_along_vector ? accumulators : 5;
+  return accumulators + right + left <= target.vector_registers;
+}
+
 }  // namespace tilth

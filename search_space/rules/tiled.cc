@@ -111,7 +111,7 @@ std::vector<std::vector<int64_t>> TiledSketch::RegisterTiles() const {
   return tiles;
 }
 
-// Every balanced tile that fits the register file: accumulators, one row of right vectors, one broadcast.
+// Every balanced tile that fits the register file.
 std::vector<std::vector<int64_t>> TiledSketch::RegisterTiles(int lanes) const {
   std::vector<std::vector<int64_t>> tiles;
   const int64_t max_vectors = CeilDiv(VectorExtent(), lanes);
@@ -126,8 +126,7 @@ std::vector<std::vector<int64_t>> TiledSketch::RegisterTiles(int lanes) const {
       for (int64_t vectors : {1, 2, 3, 4, 5, 6, 8, 12}) {
         if (vectors > max_vectors) break;
         if (!IsBalanced(max_vectors, vectors)) continue;
-        const int64_t shared = form_.right ? vectors : 0;
-        if (rows * columns * vectors + shared + 1 <= target_.vector_registers)
+        if (FitsRegisters(target_, rows * columns * vectors, form_.right ? vectors : 0, form_.left_along_vector))
           tiles.push_back({rows, columns, vectors});
       }
     }

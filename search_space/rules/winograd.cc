@@ -69,12 +69,11 @@ void WinogradSketch::BuildKnobs() {
   knobs_[kTileInputs] = {"winograd.inputs", {}};
   for (int64_t inputs : {4, 6})
     if (inputs > taps && IsAccurate(form_, inputs)) knobs_[kTileInputs].options.push_back({inputs});
-  // Accumulators, one row of right vectors, one broadcast.
   knobs_[kRegister] = {"tile.register", {}};
   const int64_t most_tiles = form_.Tiles(knobs_[kTileInputs].options[0][0]);
   for (int64_t rows = 1; rows <= std::min<int64_t>(most_tiles, 28); ++rows)
     for (int64_t vectors : {1, 2, 3, 4, 6})
-      if (vectors <= OutputVectors() && rows * vectors + vectors + 1 <= target_.vector_registers)
+      if (vectors <= OutputVectors() && FitsRegisters(target_, rows * vectors, vectors, /*left_along_vector=*/false))
         knobs_[kRegister].options.push_back({rows, vectors});
   knobs_[kRowTiles] = {"block.rows", PowersUpTo(std::min<int64_t>(CeilDiv(most_tiles, 4), 64), 8)};
   knobs_[kVectorTiles] = {"block.vectors", PowersUpTo(OutputVectors(), 10)};

@@ -26,9 +26,6 @@ int LanesFor(const Target& target, int64_t extent);
 // 1, 2, 4, … and `extent` itself, at most `limit` options, each a one-element list.
 std::vector<std::vector<int64_t>> PowersUpTo(int64_t extent, int limit = 16);
 
-// Multiply-adds in one copy of an unrolled body: more only cost compile time and instruction cache.
-inline constexpr int64_t kMaxUnrolledBody = 96;
-
 // Whether a register tile needs no stack: its accumulators, `right` vectors that they share, and what is in flight of
 // the left operand.
 bool FitsRegisters(const Target& target, int64_t accumulators, int64_t right, bool left_along_vector);

@@ -78,9 +78,9 @@ std::string PoolText(const Shape& s) {
 std::string SoftmaxText(const Shape& s) {
   return absl::StrFormat(
       "%1$st0 input f32[%2$d,%3$d]\nt1 output f32[%2$d,%3$d]\nt2 temporary f32[%2$d]\nt3 temporary f32[%2$d,%3$d]\n"
-      "t4 temporary f32[%2$d]\nt2[i0] for i0:%2$d = max[r0:%3$d] t0[i0, r0]\n"
+      "t4 temporary f32[%2$d]\nt5 temporary f32[%2$d]\nt2[i0] for i0:%2$d = max[r0:%3$d] t0[i0, r0]\n"
       "t3[i0, i1] for i0:%2$d i1:%3$d = exp((t0[i0, i1] - t2[i0]))\nt4[i0] for i0:%2$d = sum[r0:%3$d] t3[i0, r0]\n"
-      "t1[i0, i1] for i0:%2$d i1:%3$d = (t3[i0, i1] / t4[i0])\n",
+      "t5[i0] for i0:%2$d = (1.0 / t4[i0])\nt1[i0, i1] for i0:%2$d i1:%3$d = (t3[i0, i1] * t5[i0])\n",
       kHeader, s.m, s.n);
 }
 

@@ -111,10 +111,17 @@ StatusOr<int> AddSoftmax(OpContext& op, int x, const std::vector<bool>& reduced,
   const Expr shifted = expr::Sub(op.LoadBroadcast(x, shape), op.LoadBroadcast(maximum, shape));
   TILTH_ASSIGN_OR_RETURN(const int powers, op.AddElementwise(op.TypeOf(x), shape, Unary(ExprOp::kExp, shifted)));
   TILTH_ASSIGN_OR_RETURN(const int sum, AddKeptReduction(op, powers, reduced, Reduction::kSum));
-  const Expr total = op.LoadBroadcast(sum, shape);
-  const Expr value = logarithm ? expr::Sub(shifted, Unary(ExprOp::kLog, total))
-                               : Binary(ExprOp::kDiv, op.LoadBroadcast(powers, shape), total);
-  return op.AddElementwise(op.TypeOf(x), shape, value);
+  if (logarithm) {
+    const Expr total = op.LoadBroadcast(sum, shape);
+    return op.AddElementwise(op.TypeOf(x), shape, expr::Sub(shifted, Unary(ExprOp::kLog, total)));
+  }
+  // One division for all of a row; the sum is at least 1.
+  const Extents kept = op.Shape(sum);
+  TILTH_ASSIGN_OR_RETURN(
+      const int inverse,
+      op.AddElementwise(op.TypeOf(x), kept, Binary(ExprOp::kDiv, Float(1), op.LoadBroadcast(sum, kept))));
+  return op.AddElementwise(op.TypeOf(x), shape,
+                           expr::Mul(op.LoadBroadcast(powers, shape), op.LoadBroadcast(inverse, shape)));
 }
 
 // From opset 13 on over one axis; before, over all dimensions from `axis` on.

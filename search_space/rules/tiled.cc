@@ -77,6 +77,7 @@ class TiledSketch : public Sketch {
 
   int64_t Rows() const { return form_.Extent(form_.row_axis); }
   int64_t Columns() const { return form_.Extent(form_.column_axis); }
+  bool PacksByDefault() const;
   int64_t VectorExtent() const { return form_.Extent(form_.vector_axis); }
   bool CanBlockK() const {
     return form_.reduce.reduction == Reduction::kSum && form_.right &&
@@ -300,6 +301,13 @@ double TiledSketch::TileScore(const std::vector<int64_t>& tile) const {
          elements_per_cycle * latency * issue * fma / (fma + 0.1 * loads);
 }
 
+// Weights are packed beforehand; another operand pays for it in every run, and gains where its rows are pages apart.
+bool TiledSketch::PacksByDefault() const {
+  constexpr int64_t kPageElements = 4096 / sizeof(float);
+  if (knobs_[kPackRight].options.size() == 1 || form_.IsConstantRight()) return true;
+  return AsAffine(form_.right->args[0], form_.reduce.num_axes())->coefficients[form_.split_axis] >= kPageElements;
+}
+
 Candidate TiledSketch::Default() const {
   Candidate candidate;
   candidate.num_knobs = static_cast<uint8_t>(knobs_.size());
@@ -320,7 +328,7 @@ Candidate TiledSketch::Default() const {
   choose(kUnrollK, 4);
   choose(kTileOrder, 0);
   choose(kTaskOrder, 0);
-  choose(kPackRight, 1);
+  candidate.rows[kPackRight] = PacksByDefault() ? 0 : 1;
   return candidate;
 }
 

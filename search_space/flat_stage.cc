@@ -1,6 +1,7 @@
 #include "search_space/flat_stage.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace tilth {
 namespace {
@@ -46,6 +47,31 @@ void Fuse(FlatStage* stage, int a) {
   stage->extents[a + 1] *= stage->extents[a];
   stage->extents.erase(stage->extents.begin() + a);
   if (a < stage->num_spatial) --stage->num_spatial;
+}
+
+// Whether every load walks axes a and a+1 as one or does not depend on a+1, and nothing else depends on them. Steps of
+// axis a that are longer than axis a+1 would leave the lanes of a vector too far apart.
+bool CanFuseGroups(const Expr& e, const FlatStage& stage, int a) {
+  if (e->op == ExprOp::kIndex) return e->id != a && e->id != a + 1;
+  if (e->op == ExprOp::kLoad) {
+    const std::optional<Affine> affine = AsAffine(e->args[0], stage.num_axes());
+    if (!affine) return false;
+    const bool short_steps = affine->coefficients[a + 1] == 0 && affine->coefficients[a] <= stage.extents[a + 1];
+    return short_steps || WalksAsOne(e->args[0], stage, a);
+  }
+  return std::all_of(e->args.begin(), e->args.end(), [&](const Expr& arg) { return CanFuseGroups(arg, stage, a); });
+}
+
+void FuseGroups(FlatStage* stage, int a) {
+  stage->value = expr::Rewrite(stage->value, [&](const Expr& e) -> Expr {
+    if (e->op != ExprOp::kLoad || WalksAsOne(e->args[0], *stage, a)) return nullptr;
+    Affine rest = *AsAffine(e->args[0], stage->num_axes());
+    const int64_t step = std::exchange(rest.coefficients[a], 0);
+    // Becomes the fused axis, divided.
+    const Expr group = expr::FloorDiv(expr::Index(a + 1), stage->extents[a + 1]);
+    return expr::Load(e->id, e->dtype, {expr::Add(FromAffine(rest), expr::Mul(group, expr::Int(step)))});
+  });
+  Fuse(stage, a);
 }
 
 void DropUnitAxis(FlatStage* stage, int axis) {
@@ -105,6 +131,19 @@ void FuseAxes(std::vector<FlatStage*> stages, int first_axis) {
       else
         ++a;
     }
+  }
+}
+
+void FuseShortGroups(const std::vector<FlatStage*>& stages, int64_t longest) {
+  for (int a = 0; a + 1 < stages[0]->num_spatial; ++a) {
+    const int64_t length = stages[0]->extents[a + 1];
+    if (length == 1 || length > longest || stages[0]->extents[a] == 1) continue;
+    const bool fits = std::all_of(stages.begin(), stages.end(), [&](const FlatStage* stage) {
+      return WalksAsOne(stage->output_index, *stage, a) && CanFuseGroups(stage->value, *stage, a);
+    });
+    if (!fits) continue;
+    for (FlatStage* stage : stages) FuseGroups(stage, a);
+    return;
   }
 }
 

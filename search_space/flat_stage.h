@@ -30,6 +30,11 @@ FlatStage Flatten(const Workload& workload, const Stage& stage);
 // left.
 void FuseAxes(std::vector<FlatStage*> stages, int first_axis = 0);
 
+// Fuses a spatial axis with the one after it, at most `longest` long, which some loads do not depend on: the filters of
+// the groups of a convolution. Those loads then divide the fused axis by its length. Nothing happens where FuseAxes
+// would do it, or where an access is of another form.
+void FuseShortGroups(const std::vector<FlatStage*>& stages, int64_t longest);
+
 // Removes every spatial axis of extent 1.
 void DropUnitSpatialAxes(FlatStage* stage);
 

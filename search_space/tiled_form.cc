@@ -5,6 +5,9 @@
 namespace tilth {
 namespace {
 
+// Groups of a convolution with as few filters leave most lanes of a vector empty, and share one instead.
+constexpr int64_t kShortGroup = 4;
+
 // The conjuncts of a condition as guards; nothing if one of them is not an affine comparison.
 bool CollectGuards(const Expr& condition, int num_axes, std::vector<Guard>* guards) {
   if (condition->op == ExprOp::kAnd)
@@ -245,6 +248,7 @@ std::optional<TiledForm> AnalyseTiled(const Workload& original, bool pad) {
     stages.push_back(&*form.epilogue);
   }
   FuseAxes(stages);
+  FuseShortGroups(stages, kShortGroup);
   if (form.reduce.num_spatial == 0) return std::nullopt;
   form.result = form.epilogue ? form.epilogue->output : form.reduce.output;
   form.result_index = form.epilogue ? form.epilogue->output_index : form.reduce.output_index;

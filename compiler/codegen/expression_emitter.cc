@@ -315,7 +315,10 @@ StatusOr<FunctionEmitter::Lanes> FunctionEmitter::EvalLoad(const Expr& e) {
     return Lanes{value};
   }
   TILTH_ASSIGN_OR_RETURN(Address address, SplitAddress(index));
-  if (!address.affine || address.lane_stride != 1) return LoadLanes(e->id, index);
+  if (!address.affine || address.lane_stride != 1) {
+    TILTH_ASSIGN_OR_RETURN(const std::optional<Lanes> shuffled, ShuffledLoad(e));
+    return shuffled ? *shuffled : LoadLanes(e->id, index);
+  }
   TILTH_ASSIGN_OR_RETURN(llvm::Value * pointer, Pointer(e->id, address));
   llvm::Type* type = llvm::FixedVectorType::get(ElementType(buffer.dtype), vector_->lanes);
   llvm::Align align(SizeInBytes(buffer.dtype));

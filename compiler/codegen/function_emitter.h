@@ -87,6 +87,10 @@ class FunctionEmitter {
   StatusOr<Lanes> EvalRegisterLoad(const Expr& e);
   StatusOr<llvm::Value*> LoadScalar(int buffer, const Expr& index, llvm::Value* guard);
   StatusOr<Lanes> LoadLanes(int buffer, const Expr& index);
+  StatusOr<std::optional<Lanes>> ShuffledLoad(const Expr& load);
+  bool IsMultiple(const Expr& e, int64_t divisor) const;
+  struct LaneOffsets;
+  std::optional<LaneOffsets> SplitLanes(const Expr& e) const;
   std::optional<Lanes> TryFusedMultiplyAdd(const Expr& e, Status* status);
 
   StatusOr<Address> SplitAddress(const Expr& index);

@@ -99,6 +99,31 @@ t2 output f32[1,5,5,18]
 t2[i0, i1, i2, ((i3 * 6) + i4)] for i0:1 i1:5 i2:5 i3:3 i4:6 = sum[r0:3 r1:3 r2:4] (t0[i0, (i1 + r0), (i2 + r1), ((i3 * 4) + r2)] * t1[((i3 * 6) + i4), r2, r0, r1])
 )";
 
+// Groups of few filters, several of which share a vector; the last has channels too far apart for one load.
+constexpr char kGroupsOfFour[] = R"(tilth workload 1
+t0 input f32[1,5,6,36]
+t1 constant f32[36,4,3,3]
+t2 constant f32[36]
+t3 output f32[1,5,6,36]
+t4 temporary f32[1,5,6,36]
+t4[i0, i1, i2, ((i3 * 4) + i4)] for i0:1 i1:5 i2:6 i3:9 i4:4 = sum[r0:3 r1:3 r2:4] (select((((0 <= ((i1 + r0) + -1)) & (((i1 + r0) + -1) < 5)) & ((0 <= ((i2 + r1) + -1)) & (((i2 + r1) + -1) < 6))), t0[i0, ((i1 + r0) + -1), ((i2 + r1) + -1), ((i3 * 4) + r2)], 0.0) * t1[((i3 * 4) + i4), r2, r0, r1])
+t3[i0, i1, i2, ((i3 * 4) + i4)] for i0:1 i1:5 i2:6 i3:9 i4:4 = max((t4[i0, i1, i2, ((i3 * 4) + i4)] + t2[((i3 * 4) + i4)]), 0.0)
+)";
+
+constexpr char kGroupsOfTwo[] = R"(tilth workload 1
+t0 input f32[1,6,5,19]
+t1 constant f32[38,1,3,3]
+t2 output f32[1,6,5,38]
+t2[i0, i1, i2, ((i3 * 2) + i4)] for i0:1 i1:6 i2:5 i3:19 i4:2 = sum[r0:3 r1:3 r2:1] (select((((0 <= ((i1 + r0) + -1)) & (((i1 + r0) + -1) < 6)) & ((0 <= ((i2 + r1) + -1)) & (((i2 + r1) + -1) < 5))), t0[i0, ((i1 + r0) + -1), ((i2 + r1) + -1), ((i3 * 1) + r2)], 0.0) * t1[((i3 * 2) + i4), r2, r0, r1])
+)";
+
+constexpr char kWideGroups[] = R"(tilth workload 1
+t0 input f32[1,5,5,45]
+t1 constant f32[20,9,3,3]
+t2 output f32[1,5,5,20]
+t2[i0, i1, i2, ((i3 * 4) + i4)] for i0:1 i1:5 i2:5 i3:5 i4:4 = sum[r0:3 r1:3 r2:9] (select((((0 <= ((i1 + r0) + -1)) & (((i1 + r0) + -1) < 5)) & ((0 <= ((i2 + r1) + -1)) & (((i2 + r1) + -1) < 5))), t0[i0, ((i1 + r0) + -1), ((i2 + r1) + -1), ((i3 * 9) + r2)], 0.0) * t1[((i3 * 4) + i4), r2, r0, r1])
+)";
+
 constexpr char kDepthwise[] = R"(tilth workload 1
 t0 input f32[1,8,9,21]
 t1 constant f32[21,1,3,3]
@@ -232,6 +257,7 @@ INSTANTIATE_TEST_SUITE_P(
         Named{"WindowLargerThanImage", kWindowLargerThanImage}, Named{"DilatedConvolution", kDilatedConvolution},
         Named{"OneDimensionalWindow", kOneDimensionalWindow}, Named{"StridedConvolution", kStridedConvolution},
         Named{"PlanarInputConvolution", kPlanarInputConvolution}, Named{"GroupedConvolution", kGroupedConvolution},
+        Named{"GroupsOfFour", kGroupsOfFour}, Named{"GroupsOfTwo", kGroupsOfTwo}, Named{"WideGroups", kWideGroups},
         Named{"Depthwise", kDepthwise}, Named{"MaxPool", kMaxPool}, Named{"GlobalAverage", kGlobalAverage},
         Named{"Softmax", kSoftmax}, Named{"ShortSoftmax", kShortSoftmax}, Named{"Transpose", kTranspose},
         Named{"SlicedGelu", kSlicedGelu}, Named{"MatrixVector", kMatrixVector}),

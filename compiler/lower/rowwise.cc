@@ -2,6 +2,7 @@
 #include "compiler/lower/rowwise.h"
 
 #include <algorithm>
+#include <map>
 
 #include "base/math.h"
 #include "compiler/lower/program_builder.h"
@@ -116,6 +117,10 @@ class RowwiseLowering {
                             BindValue(stage, e->args[2], axes));
       case ExprOp::kCast:
         return expr::Cast(e->dtype, BindValue(stage, e->args[0], axes));
+      case ExprOp::kDiv:
+        if (const auto found = reciprocals_.find(e.get()); found != reciprocals_.end())
+          return expr::Mul(BindValue(stage, e->args[0], axes), expr::Load(found->second, DType::kF32, {expr::Int(0)}));
+        break;
       default:
         break;
     }
@@ -128,6 +133,24 @@ class RowwiseLowering {
                  std::move(value));
   }
 
+  // What all columns of a row are divided by, inverted once and kept in a register.
+  StmtList InvertDivisors(const FlatStage& stage, const std::vector<Expr>& axes) {
+    StmtList result;
+    reciprocals_.clear();
+    std::map<const ExprNode*, int> found;
+    expr::Visit(stage.value, [&](const ExprNode& node) {
+      if (node.op != ExprOp::kDiv || expr::IsConst(node.args[1]) || DependsOn(node.args[1], stage.num_spatial - 1))
+        return;
+      const auto [entry, is_new] = found.emplace(&node, -1);
+      if (!is_new) return;
+      entry->second = builder_.NewBuffer("reciprocal", BufferScope::kRegister, 1);
+      result.push_back(Store(entry->second, expr::Int(0),
+                             expr::Binary(ExprOp::kDiv, expr::Float(1), BindValue(stage, node.args[1], axes))));
+    });
+    reciprocals_ = std::move(found);
+    return result;
+  }
+
   StmtList ElementwiseAlong(const FlatStage& stage, const std::vector<Expr>& axes) {
     if (stage.num_spatial == form_.num_row_axes()) {
       StmtList body;
@@ -135,14 +158,18 @@ class RowwiseLowering {
       return body;
     }
     const int64_t extent = stage.extents[stage.num_spatial - 1];
-    return AlongVector(builder_, expr::Int(0), extent, LanesOf(extent), s_.accumulators,
-                       [&](const Expr& start, const Expr& lane, int64_t) {
-                         std::vector<Expr> at = axes;
-                         at[stage.num_spatial - 1] = expr::Add(start, lane);
-                         StmtList body;
-                         body.push_back(StoreResult(stage, at, BindValue(stage, stage.value, at)));
-                         return body;
-                       });
+    StmtList result = InvertDivisors(stage, axes);
+    StmtList columns = AlongVector(builder_, expr::Int(0), extent, LanesOf(extent), s_.accumulators,
+                                   [&](const Expr& start, const Expr& lane, int64_t) {
+                                     std::vector<Expr> at = axes;
+                                     at[stage.num_spatial - 1] = expr::Add(start, lane);
+                                     StmtList body;
+                                     body.push_back(StoreResult(stage, at, BindValue(stage, stage.value, at)));
+                                     return body;
+                                   });
+    reciprocals_.clear();
+    for (Stmt& stmt : columns) result.push_back(std::move(stmt));
+    return result;
   }
 
   int NewAccumulators(const FlatStage& stage, int64_t count, int lanes) {
@@ -250,6 +277,7 @@ class RowwiseLowering {
   int64_t active_ = 0;
   std::vector<Expr> rows_;
   Expr first_row_, lane_;
+  std::map<const ExprNode*, int> reciprocals_;  // registers by the divisions of the stage at hand
 };
 
 }  // namespace

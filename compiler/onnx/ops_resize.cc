@@ -10,6 +10,8 @@
 namespace tilth {
 namespace {
 
+constexpr int64_t kMaxExtent = 1 << 20;  // of the results' dimensions: each has tables of its length
+
 struct ResizeRule {
   std::string mode;        // nearest, linear, cubic
   std::string coordinate;  // coordinate_transformation_mode
@@ -110,6 +112,11 @@ Status ResizeAll(OpContext& op, int x, const ResizeRule& rule, const std::vector
   if (rule.mode != "nearest" && rule.mode != "linear" && rule.mode != "cubic") {
     return op.Error("mode '", rule.mode, "' is not known");
   }
+  for (size_t d = 0; d < output.size(); ++d) {
+    if (output[d] < 1 || output[d] > kMaxExtent) {
+      return op.Error("dimension ", d, " of the result would be ", output[d], "; it must lie in 1 … ", kMaxExtent);
+    }
+  }
   if (rule.mode != "nearest" && !IsFloat(op.TypeOf(x))) return op.Error("mode '", rule.mode, "' wants floats");
   const bool is_image = op.Rank(x) >= 3;
   int y = x;
@@ -132,11 +139,9 @@ Status ScalesOf(OpContext& op, int x, const std::vector<double>& given, std::vec
   if (static_cast<int>(given.size()) != op.Rank(x)) {
     return op.Error(given.size(), " scales for an input of rank ", op.Rank(x));
   }
-  constexpr double kMaxScale = 1 << 20;
   for (size_t d = 0; d < given.size(); ++d) {
-    if (!(given[d] > 0) || given[d] > kMaxScale) return op.Error("scale ", given[d], " of dimension ", d);
+    if (!(given[d] > 0) || given[d] > kMaxExtent) return op.Error("scale ", given[d], " of dimension ", d);
     output->push_back(static_cast<int64_t>(std::floor(static_cast<double>(op.Shape(x)[d]) * given[d])));
-    if (output->back() < 1) return op.Error("dimension ", d, " of the result would be empty");
   }
   *scales = given;
   return absl::OkStatus();
@@ -173,7 +178,6 @@ Status ImportResize(OpContext& op) {
       return op.Error(output.size(), " sizes for an input of rank ", op.Rank(x));
     }
     for (size_t d = 0; d < output.size(); ++d) {
-      if (output[d] < 1) return op.Error("size ", output[d], " of dimension ", d);
       scales.push_back(static_cast<double>(output[d]) / static_cast<double>(op.Shape(x)[d]));
     }
   } else {

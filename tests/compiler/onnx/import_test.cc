@@ -110,6 +110,17 @@ TEST(ImportErrors, ShapesThatOverflowAreErrors) {
   EXPECT_THAT(ErrorOf(fill.Serialize()), HasSubstr("2^28"));
 }
 
+TEST(ImportErrors, ResizeToNothingOrTooMuchIsAnError) {
+  const auto resized = [](const std::vector<int64_t>& sizes) {
+    ModelBuilder model;
+    model.Input("x", {1, 2, 4, 4}).Ints("s", sizes).Node("Resize", {"x", "", "", "s"}, {"y"}).Output("y");
+    return ErrorOf(model.Serialize());
+  };
+  EXPECT_THAT(resized({1, 2, 0, 4}), HasSubstr("dimension 2 of the result would be 0"));
+  EXPECT_THAT(resized({1, 2, int64_t{1} << 40, 4}), HasSubstr("dimension 2 of the result would be 1099511627776"));
+  EXPECT_THAT(resized({1, 2, 4}), HasSubstr("3 sizes for an input of rank 4"));
+}
+
 TEST(ImportErrors, MissingEdgesAndRepeatedNamesAreErrors) {
   ModelBuilder missing;
   missing.Input("x", {2}).Node("Add", {"x", "z"}, {"y"}).Output("y");

@@ -6,6 +6,7 @@
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
 #include "base/files.h"
+#include "cli/artifact_cache_argument.h"
 #include "cli/build_model.h"
 #include "cli/commands.h"
 #include "cli/table.h"
@@ -66,6 +67,7 @@ void AddBuildCommand(CLI::App& app, int* exit_code) {
       ->add_option("--threads", arguments->build.threads,
                    "threads that the library uses unless told otherwise (default: all CPUs)")
       ->check(CLI::Range(1, 256));
+  AddArtifactCacheArgument(command, &arguments->build.artifact_cache);
   command->add_flag("--strict", arguments->build.strict, "fail if a kernel is not tuned");
   command->add_flag("--json", arguments->json, "print the manifest");
   command->callback([arguments, exit_code] {

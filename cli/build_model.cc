@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "cli/artifact_cache_argument.h"
 #include "compiler/lower/lower.h"
 #include "db/tuning_log.h"
 #include "search_space/space.h"
@@ -44,6 +45,9 @@ StatusOr<Package> BuildModel(const BuildArguments& arguments) {
   options.name = arguments.name.empty() ? ModelNameFromPath(arguments.model.model) : arguments.name;
   options.default_threads = arguments.threads;
   TILTH_RETURN_IF_ERROR(CheckModelName(options.name));
+
+  TILTH_ASSIGN_OR_RETURN(const std::unique_ptr<ArtifactCache> cache, OpenArtifactCache(arguments.artifact_cache));
+  options.artifact_cache = cache.get();
 
   TILTH_ASSIGN_OR_RETURN(const LoadedModel model, LoadModel(arguments.model));
   options.model_hash = model.model_hash;

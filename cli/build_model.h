@@ -18,6 +18,7 @@ struct BuildArguments {
   std::string log;      // path of a tuning log; empty: every kernel gets its default
   std::string name;     // of the library; empty: from the model's path
   bool strict = false;  // an untuned kernel is an error
+  std::string artifact_cache;  // as OpenArtifactCache takes it
   int threads = 0;      // default number of threads of the library; 0: every CPU that the process may run on
 };
 

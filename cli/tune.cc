@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "base/hash.h"
+#include "cli/artifact_cache_argument.h"
 #include "cli/commands.h"
 #include "cli/model_arguments.h"
 #include "tuner/session.h"
@@ -23,6 +24,7 @@ namespace {
 struct Arguments {
   ModelArguments model;
   TuneOptions tune;
+  std::string artifact_cache;
   std::string time_budget;
   bool json = false;
 };
@@ -59,6 +61,8 @@ StatusOr<int> RunTune(Arguments& arguments) {
 
   std::signal(SIGINT, RequestStop);
   std::signal(SIGTERM, RequestStop);
+  TILTH_ASSIGN_OR_RETURN(const std::unique_ptr<ArtifactCache> cache, OpenArtifactCache(arguments.artifact_cache));
+  options.artifact_cache = cache.get();
   TuneSummary summary;
   {
     Progress progress(stderr, isatty(STDERR_FILENO) != 0);
@@ -92,6 +96,7 @@ void AddTuneCommand(CLI::App& app, int* exit_code) {
   CLI::Option* farm =
       command->add_option("--farm", tune.farm_address, "HOST:PORT of a tracker (default: measure on this machine)");
   command->add_option("--device", tune.device_class, "the class of devices on that farm")->needs(farm);
+  AddArtifactCacheArgument(command, &arguments->artifact_cache);
   command->add_option("--tasks", tune.task_filter, "only kernels whose name contains this");
   command->add_flag("--json", arguments->json, "print one JSON document; the table goes to stderr");
   command->callback([arguments, exit_code] {

@@ -26,16 +26,27 @@ StatusOr<Artifact> Build(const StatusOr<LoopProgram>& program, const Target& tar
 
 }  // namespace
 
-StatusOr<Artifact> BuildArtifact(const SearchSpace& space, const Candidate& candidate, BuildReport* report) {
+StatusOr<Artifact> BuildArtifact(const SearchSpace& space, const Candidate& candidate, BuildReport* report,
+                                 ArtifactCache* cache) {
   BuildReport ignored;
   if (!report) report = &ignored;
   *report = {};
   if (candidate.sketch >= space.sketches().size())
     return absl::InvalidArgumentError("the candidate is not of this space");
+  std::string key;
+  if (cache) {
+    key = ArtifactCache::Key(space.workload(), space.ToDecisions(candidate), space.target(), "artifact");
+    if (std::optional<std::string> found = cache->Find(key)) {
+      std::string hash = ContentHash(*found);
+      return Artifact{*std::move(found), std::move(hash)};
+    }
+  }
   const int64_t begun_ns = SystemClock().NowNs();
   const StatusOr<LoopProgram> program = Lower(space.workload(), space.Resolve(candidate));
   report->lower_s = SecondsSince(begun_ns);
-  return Build(program, space.target(), report);
+  StatusOr<Artifact> artifact = Build(program, space.target(), report);
+  if (cache && artifact.ok()) cache->Put(key, artifact->shared_object);
+  return artifact;
 }
 
 StatusOr<Artifact> BuildBaseline(const Workload& workload, const Target& target) {

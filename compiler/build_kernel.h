@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/status.h"
+#include "compiler/artifact_cache.h"
 #include "compiler/codegen/codegen.h"
 #include "search_space/space.h"
 
@@ -24,8 +25,9 @@ struct BuildReport {
   CodegenTimes codegen;
 };
 
-// `report` may be null. Thread-safe.
-StatusOr<Artifact> BuildArtifact(const SearchSpace& space, const Candidate& candidate, BuildReport* report = nullptr);
+// From `cache` if it is there, otherwise into it. `report` and `cache` may be null. Thread-safe.
+StatusOr<Artifact> BuildArtifact(const SearchSpace& space, const Candidate& candidate, BuildReport* report = nullptr,
+                                 ArtifactCache* cache = nullptr);
 
 // The baseline artifact of a workload (LowerNaively).
 StatusOr<Artifact> BuildBaseline(const Workload& workload, const Target& target);

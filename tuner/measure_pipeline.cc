@@ -59,7 +59,8 @@ Trial MakeTrial(const MeasureJob& job, std::string shared_object, const std::str
 
 class MeasurePipeline::Impl {
  public:
-  Impl(FarmClient* farm, int build_threads) : farm_(farm), pool_(static_cast<size_t>(std::max(1, build_threads))) {}
+  Impl(FarmClient* farm, int build_threads, ArtifactCache* cache)
+      : farm_(farm), cache_(cache), pool_(static_cast<size_t>(std::max(1, build_threads))) {}
 
   ~Impl() {
     cancelled_.store(true);
@@ -135,7 +136,7 @@ class MeasurePipeline::Impl {
     StatusOr<std::string> baseline = BaselineOf(job);
     BuildReport report;
     StatusOr<Artifact> artifact = absl::UnknownError("");
-    if (baseline.ok()) artifact = BuildArtifact(*job.space, job.candidate, &report);
+    if (baseline.ok()) artifact = BuildArtifact(*job.space, job.candidate, &report, cache_);
     outcome.build_s = 1e-9 * static_cast<double>(SystemClock().NowNs() - begun_ns);
     outcome.job = std::move(job);
 
@@ -222,6 +223,7 @@ class MeasurePipeline::Impl {
   }
 
   FarmClient* const farm_;
+  ArtifactCache* const cache_;
   std::atomic<bool> cancelled_ = false;
 
   mutable absl::Mutex mutex_;
@@ -237,8 +239,8 @@ class MeasurePipeline::Impl {
   boost::asio::thread_pool pool_;  // last: its threads use what is above
 };
 
-MeasurePipeline::MeasurePipeline(FarmClient* farm, int build_threads)
-    : impl_(std::make_unique<Impl>(farm, build_threads)) {}
+MeasurePipeline::MeasurePipeline(FarmClient* farm, int build_threads, ArtifactCache* cache)
+    : impl_(std::make_unique<Impl>(farm, build_threads, cache)) {}
 MeasurePipeline::~MeasurePipeline() = default;
 
 void MeasurePipeline::Enqueue(MeasureJob job) { impl_->Enqueue(std::move(job)); }

@@ -38,11 +38,13 @@ struct MeasureOutcome {
   MeasureResult result;    // of the farm, or of the identical artifact
 };
 
+class ArtifactCache;
+
 // The owner's methods belong to one thread.
 class MeasurePipeline {
  public:
-  // `farm` outlives the pipeline.
-  MeasurePipeline(FarmClient* farm, int build_threads);
+  // `farm` and `cache`, which may be null, outlive the pipeline.
+  MeasurePipeline(FarmClient* farm, int build_threads, ArtifactCache* cache = nullptr);
   ~MeasurePipeline();  // waits for builds that have begun, drops the rest
 
   void Enqueue(MeasureJob job);

@@ -157,7 +157,8 @@ class Session {
     TILTH_RETURN_IF_ERROR(log_->BeginSession(tasks_, device), options_.log_path);
     SetRooflines(device.peak_gflops);
     const int build_threads = static_cast<int>(AllowedCores().size());
-    pipeline_ = std::make_unique<MeasurePipeline>(client_.get(), std::clamp(build_threads, 1, 8));
+    pipeline_ = std::make_unique<MeasurePipeline>(client_.get(), std::clamp(build_threads, 1, 8),
+                                                  options_.artifact_cache);
     for (const KnownCode& known : known_)
       pipeline_->AddKnown(known.task, known.artifact_hash, known.trial_id, known.result);
     return absl::OkStatus();

@@ -13,6 +13,8 @@
 
 namespace tilth {
 
+class ArtifactCache;
+
 struct TuneOptions {
   std::string model_name;  // for people: its path
   std::string model_hash;  // of everything that decides what is computed: what resuming goes by
@@ -21,9 +23,10 @@ struct TuneOptions {
   int trials = 1000;         // in total for this model, target and log
   double time_budget_s = 0;  // of this call; 0: none
   uint64_t seed = 1;
-  std::string farm_address;  // "HOST:PORT"; empty: a farm of our own on this machine
-  std::string device_class;  // on that farm
-  std::string task_filter;   // only kernels with this in their name
+  std::string farm_address;                 // "HOST:PORT"; empty: a farm of our own on this machine
+  std::string device_class;                 // on that farm
+  std::string task_filter;                  // only kernels with this in their name
+  ArtifactCache* artifact_cache = nullptr;  // of compiled candidates; outlives the call; null: none
 };
 
 // Tunes the kernels of `partition`. Runs until the trials are used up, every task has settled, the time is over, or

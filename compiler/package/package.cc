@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/files.h"
+#include "compiler/artifact_cache.h"
 #include "compiler/codegen/codegen.h"
 #include "compiler/package/model_library.h"
 #include "compiler/package/model_planner.h"
@@ -39,7 +40,9 @@ ModelDescription Describe(const Partition& partition, const std::vector<KernelCh
 // What the thread pool of the library can count.
 constexpr int64_t kMaxTasks = (int64_t{1} << 31) - 1;
 
-StatusOr<KernelObject> CompileKernel(const LoopProgram& program, const Target& target, size_t number) {
+StatusOr<KernelObject> CompileKernel(const Workload& workload, const KernelChoice& choice, const Target& target,
+                                     size_t number, ArtifactCache* cache) {
+  const LoopProgram& program = choice.program;
   for (const LoopPhase& phase : program.phases) {
     if (phase.num_tasks > kMaxTasks) {
       return absl::InvalidArgumentError(
@@ -47,9 +50,16 @@ StatusOr<KernelObject> CompileKernel(const LoopProgram& program, const Target& t
     }
   }
   const std::string prefix = StrCat("k", number, "_");
-  TILTH_ASSIGN_OR_RETURN(std::string object,
+  KernelObject kernel{prefix + TILTH_KERNEL_SYMBOL, ""};
+  const std::string key = cache ? ArtifactCache::Key(workload, choice.decisions, target, prefix) : "";
+  if (std::optional<std::string> found = cache ? cache->Find(key) : std::nullopt) {
+    kernel.object = *std::move(found);
+    return kernel;
+  }
+  TILTH_ASSIGN_OR_RETURN(kernel.object,
                          GenerateObject(program, target, {.symbol_prefix = prefix, .skip_prepare_phases = true}));
-  return KernelObject{prefix + TILTH_KERNEL_SYMBOL, std::move(object)};
+  if (cache) cache->Put(key, kernel.object);
+  return kernel;
 }
 
 }  // namespace
@@ -61,8 +71,9 @@ StatusOr<Package> BuildPackage(const Partition& partition, const std::vector<Ker
   std::vector<KernelObject> kernels;
   std::vector<LoopProgram> programs;
   for (size_t i = 0; i < choices.size(); ++i) {
-    TILTH_ASSIGN_OR_RETURN(kernels.emplace_back(), CompileKernel(choices[i].program, target, i), "compiling kernel ",
-                           partition.workloads[i].name);
+    TILTH_ASSIGN_OR_RETURN(kernels.emplace_back(),
+                           CompileKernel(partition.workloads[i], choices[i], target, i, options.artifact_cache),
+                           "compiling kernel ", partition.workloads[i].name);
     programs.push_back(choices[i].program);
   }
   TILTH_ASSIGN_OR_RETURN(const ModelPlan plan, PlanModel(partition, programs));

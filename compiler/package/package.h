@@ -21,10 +21,13 @@ struct KernelChoice {
   double median_ns = 0;  // of the tuning record; 0 when not tuned
 };
 
+class ArtifactCache;
+
 struct PackageOptions {
-  std::string name;         // a C identifier, see CheckModelName
-  std::string model_hash;   // ContentHash of the ONNX file, for the manifest
-  int default_threads = 0;  // 0: every CPU that the process may run on
+  std::string name;                         // a C identifier, see CheckModelName
+  std::string model_hash;                   // ContentHash of the ONNX file, for the manifest
+  int default_threads = 0;                  // 0: every CPU that the process may run on
+  ArtifactCache* artifact_cache = nullptr;  // of compiled kernels; null: none
 };
 
 struct Package {

@@ -6,6 +6,10 @@
 #include <llvm/Pass.h>
 #include <llvm/Support/raw_ostream.h>
 
+#include <map>
+#include <memory>
+#include <utility>
+
 namespace tilth {
 namespace {
 
@@ -88,17 +92,27 @@ class KernelPassManager : public llvm::legacy::PassManagerBase {
   llvm::legacy::PassManager passes_;
 };
 
+// The passes of one target and kind of file, with where they write to.
+struct KernelPasses {
+  llvm::SmallVector<char, 0> output;
+  llvm::raw_svector_ostream stream{output};
+  KernelPassManager manager;
+};
+
 }  // namespace
 
 StatusOr<std::string> EmitMachineCode(llvm::Module& module, llvm::TargetMachine& machine,
                                       llvm::CodeGenFileType file_type) {
-  llvm::SmallVector<char, 0> output;
-  llvm::raw_svector_ostream stream(output);
-  KernelPassManager passes;
-  if (machine.addPassesToEmitFile(passes, stream, nullptr, file_type))
-    return absl::InternalError("LLVM cannot emit this kind of file for the target");
-  passes.Run(module);
-  return std::string(output.data(), output.size());
+  thread_local std::map<std::pair<llvm::TargetMachine*, llvm::CodeGenFileType>, std::unique_ptr<KernelPasses>> kept;
+  std::unique_ptr<KernelPasses>& passes = kept[{&machine, file_type}];
+  if (!passes) {
+    passes = std::make_unique<KernelPasses>();
+    if (machine.addPassesToEmitFile(passes->manager, passes->stream, nullptr, file_type))
+      return absl::InternalError("LLVM cannot emit this kind of file for the target");
+  }
+  passes->output.clear();
+  passes->manager.Run(module);
+  return std::string(passes->output.data(), passes->output.size());
 }
 
 }  // namespace tilth

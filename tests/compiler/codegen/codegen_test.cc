@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "compiler/build_kernel.h"
 #include "compiler/lower/lower.h"
 #include "search_space/space.h"
@@ -29,6 +31,19 @@ TEST(Codegen, SameProgramGivesTheSameBytes) {
   ASSERT_TRUE(a.ok()) << a.status();
   EXPECT_EQ(*a, *b);
   EXPECT_EQ(*LinkSharedObject({*a}, target), *LinkSharedObject({*b}, target));
+}
+
+// The passes are kept by each thread; nothing of an earlier program may show.
+TEST(Codegen, AnotherThreadAndAnotherProgramBeforeChangeNothing) {
+  const Target target = *ParseTarget("x86-64-v4"), other = *ParseTarget("rpi4");
+  const LoopProgram program = *DefaultProgram(target);
+  ASSERT_TRUE(GenerateObject(*DefaultProgram(other), other).ok());
+  ASSERT_TRUE(GenerateAssembly(program, target).ok());
+  const StatusOr<std::string> here = GenerateObject(program, target);
+  StatusOr<std::string> there = absl::UnknownError("not run");
+  std::thread([&] { there = GenerateObject(program, target); }).join();
+  ASSERT_TRUE(here.ok() && there.ok());
+  EXPECT_EQ(*here, *there);
 }
 
 TEST(Codegen, UsesWholeRegistersOfEachTarget) {

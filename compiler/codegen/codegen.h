@@ -11,7 +11,7 @@
 namespace tilth {
 
 // Raised when generated code changes for the same program; part of every tuning record.
-inline constexpr int kCodegenVersion = 4;
+inline constexpr int kCodegenVersion = 5;
 
 struct CodegenOptions {
   // Prefix of every symbol, so that many kernels can live in one library. Empty for a standalone artifact.

@@ -1,5 +1,6 @@
 // Registers of a LoopProgram as SSA values: loops and branches get their phis here, as the structure of the statements
 // tells where they are needed. No memory and no pass is involved.
+#include <numeric>
 #include <set>
 
 #include "compiler/codegen/function_emitter.h"
@@ -64,9 +65,13 @@ StatusOr<FunctionEmitter::Lanes> FunctionEmitter::EvalRegisterLoad(const Expr& e
     return Lanes{value};
   }
   if (!along_vector) return Lanes{builder_.CreateExtractElement(value, index % buffer.register_lanes)};
-  if (vector_->lanes != buffer.register_lanes || index % buffer.register_lanes != 0)
+  const int64_t first = index % buffer.register_lanes;
+  if (first + vector_->lanes > buffer.register_lanes)
     return absl::InvalidArgumentError("a vector load that straddles registers");
-  return Lanes{value, true};
+  if (vector_->lanes == buffer.register_lanes) return Lanes{value, true};
+  std::vector<int> part(vector_->lanes);
+  std::iota(part.begin(), part.end(), static_cast<int>(first));
+  return Lanes{builder_.CreateShuffleVector(value, part), true};
 }
 
 // At the head of a loop: whatever its body writes may come from the iteration before.

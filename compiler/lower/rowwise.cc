@@ -230,14 +230,25 @@ class RowwiseLowering {
         return Store(acc, lane,
                      Combine(stage.reduction, element(lane), element(expr::Add(expr::Int(u * lanes), lane))));
       }));
-    std::vector<Expr> level;
-    for (int l = 0; l < lanes; ++l) level.push_back(element(expr::Int(l)));
-    while (level.size() > 1) {
-      for (size_t l = 0; l + 1 < level.size(); l += 2) level[l / 2] = Combine(stage.reduction, level[l], level[l + 1]);
-      level.resize(level.size() / 2);
-    }
-    result.push_back(StoreResult(stage, axes, level[0]));
+    result.push_back(StoreResult(stage, axes, AcrossLanes(stage, acc, lanes, &result)));
     return result;
+  }
+
+  // Combines the lanes of the first register of `acc`: its halves with each other until one lane is left.
+  Expr AcrossLanes(const FlatStage& stage, int acc, int lanes, StmtList* result) {
+    const DType dtype = builder_.program().buffers[acc].dtype;
+    int whole = acc;
+    for (int half = lanes / 2; half >= 1; half /= 2) {
+      const int next = NewAccumulators(stage, 1, half);
+      const Expr lane = builder_.NewVariable("lane");
+      auto element = [&](const Expr& index) { return expr::Load(whole, dtype, {index}); };
+      StmtList list;
+      list.push_back(
+          Store(next, lane, Combine(stage.reduction, element(lane), element(expr::Add(lane, expr::Int(half))))));
+      result->push_back(For(lane->id, LoopKind::kVector, expr::Int(half), std::move(list), half));
+      whole = next;
+    }
+    return expr::Load(whole, dtype, {expr::Int(0)});
   }
 
   // One lane a row: columns and reductions are serial.

@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "compiler/codegen/codegen.h"
+#include "compiler/codegen/link_single.h"
 
 LLD_HAS_DRIVER(elf)
 
@@ -92,6 +93,9 @@ class ScratchDirectory {
 StatusOr<std::string> LinkSharedObject(const std::vector<std::string>& objects, const Target& target,
                                        const std::vector<std::string>& exported,
                                        const std::vector<std::string>& needed) {
+  if (objects.size() == 1 && exported.empty() && needed.empty()) {
+    if (std::optional<std::string> linked = LinkSingleObject(objects[0], target)) return *std::move(linked);
+  }
   const std::string machine = target.arch == Arch::kX86_64 ? "elf_x86_64" : "aarch64linux";
   ScratchDirectory scratch;
   if (!scratch.ok()) return absl::ResourceExhaustedError("no directory for temporary files in /dev/shm or /tmp");

@@ -21,6 +21,8 @@ using Left = TiledSchedule::Left;
 
 namespace {
 
+constexpr int64_t kMaxUnrolledBorder = 8;  // steps of a reduction
+
 void Append(StmtList more, StmtList* list) {
   list->insert(list->end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
 }
@@ -271,8 +273,10 @@ StmtList TiledLowering::SplitLoop(bool guarded, ColumnRange range) {
           ? expr::Int(k_block_)
           : expr::Min(expr::Int(k_block_), expr::Sub(expr::Int(form_.Extent(form_.split_axis)),
                                                      expr::Mul(k_block_index_, expr::Int(k_block_))));
-  // The guards of a border tile depend on the window, not on the channel: unrolling channels would only repeat them.
-  const int64_t unroll = guarded && !form_.left_along_vector ? 1 : std::min(s_.k_unroll, k_block_);
+  // The guards of a border tile depend on the window, not on the channel: unrolling channels would only repeat them. And
+  // where each tap has its own loop, code grows with the taps; only short loops are worth that.
+  const bool at_border = (guarded && !form_.left_along_vector) || (border_start_ && k_block_ > kMaxUnrolledBorder);
+  const int64_t unroll = at_border ? 1 : std::min(s_.k_unroll, k_block_);
   auto split_position = [&](const Expr& local) {
     k_local_ = local;
     return expr::Add(expr::Mul(k_block_index_, expr::Int(k_block_)), local);

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "compiler/build_kernel.h"
+#include "compiler/codegen/link_single.h"
 #include "compiler/lower/lower.h"
 #include "search_space/space.h"
 
@@ -69,6 +70,22 @@ TEST(Codegen, LinksForAnotherArchitectureWithoutItsToolchain) {
             "ELF");
   EXPECT_EQ(static_cast<unsigned char>((*library)[18]), 183) << "e_machine is not AArch64";
   EXPECT_NE(library->find("libc.so.6"), std::string::npos);
+}
+
+TEST(Codegen, LinksSingleObjectsItself) {
+  for (const char* name : {"x86-64-v3", "x86-64-v4", "rpi4"}) {
+    const Target target = *ParseTarget(name);
+    const std::string object = *GenerateObject(*DefaultProgram(target), target);
+    const std::optional<std::string> library = LinkSingleObject(object, target);
+    ASSERT_TRUE(library.has_value()) << name;
+    EXPECT_EQ(*LinkSharedObject({object}, target), *library);
+    // A damaged object is left to the linker, which says what is wrong with it.
+    for (size_t size = 0; size < object.size(); size += 97)
+      LinkSingleObject(std::string_view(object).substr(0, size), target);
+    EXPECT_FALSE(LinkSingleObject("this is no object file", target).has_value());
+  }
+  const Target x86 = *ParseTarget("x86-64-v3"), arm = *ParseTarget("rpi4");
+  EXPECT_FALSE(LinkSingleObject(*GenerateObject(*DefaultProgram(x86), x86), arm).has_value());
 }
 
 TEST(Codegen, GarbageObjectIsALinkErrorThatSaysSo) {

@@ -69,6 +69,8 @@ struct TiledForm {
   bool IsConstantRight() const { return right && tensors[right_tensor].role == TensorRole::kConstant; }
   // Steps of the reduction: the product of the reduced extents.
   int64_t ReductionLength() const;
+  // The share of all iteration points at which every guard holds; 1 where counting them would take long.
+  double InsideShare() const;
 };
 
 // With `pad`: rewrites a guarded operand as a load from a padded copy. Nothing if the workload is not of this form, or

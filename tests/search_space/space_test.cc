@@ -46,6 +46,17 @@ TEST(SearchSpace, DefaultsBelongToTheirSketches) {
   }
 }
 
+TEST(SearchSpace, TapsOutsideTheImageAreNoOperations) {
+  const auto space = MakeSpace(R"(tilth workload 1
+t0 input f32[1,7,9,32]
+t1 constant f32[32,1,3,3]
+t2 output f32[1,7,9,32]
+t2[i0, i1, i2, i3] for i0:1 i1:7 i2:9 i3:32 = sum[r0:3 r1:3] (select((((0 <= ((i1 + r0) + -1)) & (((i1 + r0) + -1) < 7)) & ((0 <= ((i2 + r1) + -1)) & (((i2 + r1) + -1) < 9))), t0[i0, ((i1 + r0) + -1), ((i2 + r1) + -1), i3], 0.0) * t1[i3, 0, r0, r1])
+)");
+  // Of the 3 taps at 7 rows two fall outside, and two at 9 columns.
+  EXPECT_NEAR(space->LeastFlops(), Flops(space->workload()) * 19 / 21 * 25 / 27, 1);
+}
+
 TEST(SearchSpace, WinogradNeedsFewerOperationsAndIsTheDefaultWhereItPays) {
   const auto space = MakeSpace(kConvolution);
   EXPECT_EQ(space->ToDecisions(space->Default()).sketch, "winograd");

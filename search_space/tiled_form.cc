@@ -218,52 +218,6 @@ int64_t TiledForm::ReductionLength() const {
   return length;
 }
 
-double TiledForm::InsideShare() const {
-  // Guards that share axes are counted together: those of the rows of a window, those of its columns.
-  struct Group {
-    std::vector<bool> axes;
-    std::vector<const Guard*> guards;
-  };
-  std::vector<Group> groups;
-  for (const Guard& guard : guards) {
-    Group joined{std::vector<bool>(reduce.num_axes()), {&guard}};
-    for (int a = 0; a < reduce.num_axes(); ++a) joined.axes[a] = guard.form.coefficients[a] != 0;
-    for (size_t g = groups.size(); g-- > 0;) {
-      bool overlap = false;
-      for (int a = 0; a < reduce.num_axes(); ++a) overlap |= groups[g].axes[a] && joined.axes[a];
-      if (!overlap) continue;
-      for (int a = 0; a < reduce.num_axes(); ++a) joined.axes[a] = joined.axes[a] || groups[g].axes[a];
-      joined.guards.insert(joined.guards.end(), groups[g].guards.begin(), groups[g].guards.end());
-      groups.erase(groups.begin() + static_cast<std::ptrdiff_t>(g));
-    }
-    groups.push_back(std::move(joined));
-  }
-  constexpr int64_t kMostPoints = 1 << 16;
-  double share = 1;
-  for (const Group& group : groups) {
-    int64_t points = 1, inside = 0;
-    for (int a = 0; a < reduce.num_axes() && points <= kMostPoints; ++a)
-      if (group.axes[a]) points *= reduce.extents[a];
-    if (points > kMostPoints) continue;
-    for (int64_t point = 0; point < points; ++point) {
-      std::vector<int64_t> at(reduce.num_axes(), 0);
-      int64_t rest = point;
-      for (int a = 0; a < reduce.num_axes(); ++a) {
-        if (!group.axes[a]) continue;
-        at[a] = rest % reduce.extents[a];
-        rest /= reduce.extents[a];
-      }
-      inside += std::all_of(group.guards.begin(), group.guards.end(), [&](const Guard* guard) {
-        int64_t value = guard->form.constant;
-        for (int a = 0; a < reduce.num_axes(); ++a) value += guard->form.coefficients[a] * at[a];
-        return value >= 0;
-      });
-    }
-    share *= static_cast<double>(inside) / static_cast<double>(points);
-  }
-  return share;
-}
-
 std::optional<TiledForm> AnalyseTiled(const Workload& original, bool pad) {
   if (original.stages.empty() || original.stages.size() > 2 || original.stages[0].reduction == Reduction::kNone)
     return std::nullopt;

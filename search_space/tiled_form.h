@@ -38,6 +38,8 @@ struct WindowClip {
   bool ClipsColumns(int axis) const;
   // Whether all taps of columns [start, start + count) are inside.
   bool IsInterior(const TiledForm& form, int64_t start, int64_t count) const;
+  // The share of all iteration points whose taps are inside; windows that would take long to count are taken as whole.
+  double InsideShare(const TiledForm& form) const;
   // Of columns [start, start + count), those whose tap `tap` on `axis` is inside: [first, last), relative to start.
   std::pair<int64_t, int64_t> ColumnsInside(int column_axis, int64_t start, int64_t count, int axis, int64_t tap) const;
 };
@@ -69,8 +71,6 @@ struct TiledForm {
   bool IsConstantRight() const { return right && tensors[right_tensor].role == TensorRole::kConstant; }
   // Steps of the reduction: the product of the reduced extents.
   int64_t ReductionLength() const;
-  // The share of all iteration points at which every guard holds; 1 where counting them would take long.
-  double InsideShare() const;
 };
 
 // With `pad`: rewrites a guarded operand as a load from a padded copy. Nothing if the workload is not of this form, or

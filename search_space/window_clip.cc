@@ -69,6 +69,42 @@ bool WindowClip::IsInterior(const TiledForm& form, int64_t start, int64_t count)
   });
 }
 
+// Guards of one tap axis are counted together with the spatial axes that they depend on; other tap axes move along
+// other spatial axes.
+double WindowClip::InsideShare(const TiledForm& form) const {
+  constexpr int64_t kMostPoints = 1 << 16;
+  double share = 1;
+  for (int tap_axis : form.reduce_axes) {
+    std::vector<const Affine*> guards;
+    for (const std::vector<TapGuard>* list : {&rows, &columns})
+      for (const TapGuard& guard : *list)
+        if (guard.tap_axis == tap_axis) guards.push_back(&guard.form);
+    std::vector<int> axes;
+    int64_t points = 1;
+    for (int axis = 0; axis < form.reduce.num_axes(); ++axis) {
+      const bool used = std::any_of(guards.begin(), guards.end(),
+                                    [&](const Affine* guard) { return guard->coefficients[axis] != 0; });
+      if (!used || points > kMostPoints) continue;
+      axes.push_back(axis);
+      points *= form.Extent(axis);
+    }
+    if (points > kMostPoints) continue;
+    int64_t inside = 0;
+    for (int64_t point = 0; point < points; ++point) {
+      inside += std::all_of(guards.begin(), guards.end(), [&](const Affine* guard) {
+        int64_t value = guard->constant, rest = point;
+        for (int axis : axes) {
+          value += guard->coefficients[axis] * (rest % form.Extent(axis));
+          rest /= form.Extent(axis);
+        }
+        return value >= 0;
+      });
+    }
+    share *= static_cast<double>(inside) / static_cast<double>(points);
+  }
+  return share;
+}
+
 std::optional<TiledForm> AnalyseClipped(const Workload& workload) {
   std::optional<TiledForm> form = AnalyseTiled(workload, /*pad=*/false);
   if (!form || form->guards.empty() || form->guard_value != ReductionIdentity(form->reduce.reduction))

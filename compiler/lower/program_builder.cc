@@ -44,10 +44,14 @@ int ProgramBuilder::NewBuffer(std::string name, BufferScope scope, int64_t num_e
 Expr ProgramBuilder::NewVariable(const std::string& name) { return expr::Index(program_.NewVariable(name)); }
 
 Expr ProgramBuilder::Bind(const Expr& e, const std::vector<Expr>& axes) const {
+  return BindWith(e, axes, /*tensor=*/-1, nullptr);
+}
+
+Expr ProgramBuilder::BindWith(const Expr& e, const std::vector<Expr>& axes, int tensor, const Expr& value) const {
   return expr::Rewrite(e, [&](const Expr& node) -> Expr {
     if (node->op == ExprOp::kIndex) return axes[node->id];
-    if (node->op == ExprOp::kLoad) return expr::Load(buffer_of_[node->id], node->dtype, node->args);
-    return nullptr;
+    if (node->op != ExprOp::kLoad) return nullptr;
+    return node->id == tensor ? value : expr::Load(buffer_of_[node->id], node->dtype, node->args);
   });
 }
 

@@ -30,6 +30,8 @@ class ProgramBuilder {
 
   // `e` of a stage with axis i replaced by axes[i] and tensors by their buffers.
   Expr Bind(const Expr& e, const std::vector<Expr>& axes) const;
+  // The same, with `value` for what `e` loads from `tensor`: an epilogue with the reduced value it continues.
+  Expr BindWith(const Expr& e, const std::vector<Expr>& axes, int tensor, const Expr& value) const;
 
  private:
   LoopProgram program_;

@@ -273,8 +273,8 @@ StmtList TiledLowering::SplitLoop(bool guarded, ColumnRange range) {
           ? expr::Int(k_block_)
           : expr::Min(expr::Int(k_block_), expr::Sub(expr::Int(form_.Extent(form_.split_axis)),
                                                      expr::Mul(k_block_index_, expr::Int(k_block_))));
-  // The guards of a border tile depend on the window, not on the channel: unrolling channels would only repeat them. And
-  // where each tap has its own loop, code grows with the taps; only short loops are worth that.
+  // The guards of a border tile depend on the window, not on the channel: unrolling channels would only repeat them.
+  // And where each tap has its own loop, code grows with the taps; only short loops are worth that.
   const bool at_border = (guarded && !form_.left_along_vector) || (border_start_ && k_block_ > kMaxUnrolledBorder);
   const int64_t unroll = at_border ? 1 : std::min(s_.k_unroll, k_block_);
   auto split_position = [&](const Expr& local) {
@@ -346,14 +346,7 @@ StmtList TiledLowering::Finish() {
       return OverVectors(/*whole=*/false, [&](int64_t v, const Expr& lane) {
         const std::vector<Expr> at = Point(VectorElement(v, lane));
         Expr value = Accumulator(v, lane);
-        if (form_.epilogue) {
-          const Expr sum = value;
-          value = expr::Rewrite(form_.epilogue->value, [&](const Expr& e) -> Expr {
-            if (e->op == ExprOp::kIndex) return at[e->id];
-            if (e->op != ExprOp::kLoad) return nullptr;
-            return e->id == form_.reduce.output ? sum : expr::Load(builder_.buffer_of(e->id), e->dtype, e->args);
-          });
-        }
+        if (form_.epilogue) value = builder_.BindWith(form_.epilogue->value, at, form_.reduce.output, value);
         return Store(builder_.buffer_of(form_.result), builder_.Bind(form_.result_index, at), value);
       });
     });

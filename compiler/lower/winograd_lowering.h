@@ -49,7 +49,7 @@ class WinogradLowering {
   StmtList ProductTile();
   StmtList ProductStep(const Expr& channel);
   StmtList StoreProducts(bool add);
-  StmtList OverVectors(const std::function<Stmt(const Expr& lane)>& body);
+  StmtList OverVectors(const std::function<Stmt(const Expr& at)>& body);
   StmtList OverRows(StmtList body) const;
   StmtList StoreTile(const Expr& tile, const Expr& local, const Expr& vector_tile, const Expr& vector, int64_t active);
 

@@ -13,8 +13,8 @@ StmtList Unrolled(const Expr& variable, int64_t extent, StmtList body) {
 
 }  // namespace
 
-// `body` for each vector of the register tile's row; the index of its first lane is vector_ * lanes.
-StmtList WinogradLowering::OverVectors(const std::function<Stmt(const Expr& lane)>& body) {
+// `body` for each element of the register tile's row, a vector at a time; it gets the element's index in the row.
+StmtList WinogradLowering::OverVectors(const std::function<Stmt(const Expr& at)>& body) {
   StmtList vectors;
   vectors.push_back(VectorLoop(s_.lanes, [&](const Expr& lane) {
     StmtList list;

@@ -241,14 +241,7 @@ StmtList WinogradLowering::StoreTile(const Expr& tile, const Expr& local, const 
       const Expr in_tile = expr::Add(expr::Mul(vector, expr::Int(s_.lanes)), lane);
       axes[tiled.vector_axis] = expr::Add(expr::Mul(vector_tile, expr::Int(vector_step_)), in_tile);
       Expr value = expr::Load(outputs_, DType::kF32, {PatchIndex(at, lane)});
-      if (tiled.epilogue) {
-        const Expr sum = value;
-        value = expr::Rewrite(tiled.epilogue->value, [&](const Expr& e) -> Expr {
-          if (e->op == ExprOp::kIndex) return axes[e->id];
-          if (e->op != ExprOp::kLoad) return nullptr;
-          return e->id == tiled.reduce.output ? sum : expr::Load(builder_.buffer_of(e->id), e->dtype, e->args);
-        });
-      }
+      if (tiled.epilogue) value = builder_.BindWith(tiled.epilogue->value, axes, tiled.reduce.output, value);
       StmtList store;
       store.push_back(Store(builder_.buffer_of(tiled.result), builder_.Bind(tiled.result_index, axes), value));
       return store;

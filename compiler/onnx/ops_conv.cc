@@ -1,5 +1,6 @@
 // Convolution of any rank, stride, dilation, padding and grouping.
 #include <algorithm>
+#include <tuple>
 
 #include "compiler/onnx/op_context.h"
 #include "compiler/onnx/registry.h"
@@ -42,13 +43,8 @@ void MakeAxes(Conv* conv) {
 
 StatusOr<Conv> ReadConv(OpContext& op) {
   Conv conv;
-  TILTH_ASSIGN_OR_RETURN(conv.x, op.FloatInput(0));
-  TILTH_ASSIGN_OR_RETURN(conv.weights, op.FloatInput(1));
+  TILTH_ASSIGN_OR_RETURN(std::tie(conv.x, conv.weights), ReadConvOperands(op));
   const Extents x = op.Shape(conv.x), w = op.Shape(conv.weights);
-  if (x.size() < 3 || x.size() > 5 || w.size() != x.size()) {
-    return op.Error("input ", ShapeText(x), " and weights ", ShapeText(w), " must have the same rank, 3 to 5");
-  }
-  if (op.TypeOf(conv.x) != op.TypeOf(conv.weights)) return op.Error("input and weights have different element types");
   conv.batch = x[0];
   conv.groups = op.Int("group", 1);
   if (conv.groups < 1 || x[1] % conv.groups != 0 || w[0] % conv.groups != 0 || w[1] != x[1] / conv.groups) {

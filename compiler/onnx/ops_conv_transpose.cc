@@ -2,15 +2,15 @@
 // a part of the taps each, so that nothing is computed that is known to be zero.
 #include <algorithm>
 #include <numeric>
+#include <tuple>
 
 #include "base/math.h"
 #include "compiler/onnx/op_context.h"
 #include "compiler/onnx/registry.h"
+#include "compiler/onnx/window.h"
 
 namespace tilth {
 namespace {
-
-constexpr int64_t kMaxWindow = 1 << 20;  // of kernels, strides, dilations and padding
 
 struct TransposedAxis {
   int64_t input = 1, output = 1, kernel = 1, stride = 1, dilation = 1, pad_begin = 0;
@@ -63,35 +63,20 @@ Status ResolvePadding(const OpContext& op, const std::string& auto_pad, int64_t 
 
 StatusOr<std::vector<TransposedAxis>> ReadAxes(OpContext& op, const Extents& input, const Extents& kernel) {
   const size_t rank = input.size();
-  const Extents kernel_shape = op.Ints("kernel_shape", kernel), strides = op.Ints("strides", Extents(rank, 1));
-  const Extents dilations = op.Ints("dilations", Extents(rank, 1)), pads = op.Ints("pads", Extents(2 * rank, 0));
+  TILTH_ASSIGN_OR_RETURN(const WindowAttributes window, ReadWindowAttributes(op, rank, kernel));
   const Extents output_padding = op.Ints("output_padding", Extents(rank, 0));
   Extents output_shape = op.Ints("output_shape", Extents(rank, 0));
-  const std::string auto_pad = op.String("auto_pad", "NOTSET");
-  if (kernel_shape != kernel) {
-    return op.Error("kernel_shape ", ShapeText(kernel_shape), " does not fit weights of window ", ShapeText(kernel));
-  }
   if (output_shape.size() == rank + 2) output_shape.erase(output_shape.begin(), output_shape.begin() + 2);
-  if (strides.size() != rank || dilations.size() != rank || pads.size() != 2 * rank || output_padding.size() != rank ||
-      output_shape.size() != rank) {
-    return op.Error("strides, dilations, pads, output_padding or output_shape do not fit ", rank,
-                    " spatial dimensions");
-  }
-  if (auto_pad != "NOTSET" && auto_pad != "VALID" && auto_pad != "SAME_UPPER" && auto_pad != "SAME_LOWER") {
-    return op.Error("auto_pad '", auto_pad, "' is not known");
-  }
+  if (output_padding.size() != rank || output_shape.size() != rank)
+    return op.Error("output_padding or output_shape do not fit ", rank, " spatial dimensions");
   std::vector<TransposedAxis> axes(rank);
   for (size_t i = 0; i < rank; ++i) {
-    const bool pads_given = auto_pad == "NOTSET";
-    axes[i] = {input[i], 1, kernel[i], strides[i], dilations[i], pads_given ? pads[i] : 0};
-    const int64_t pad_end = pads_given ? pads[rank + i] : 0;
-    for (int64_t value : {kernel[i], strides[i], dilations[i]})
-      if (value < 1 || value > kMaxWindow)
-        return op.Error("kernel_shape, strides and dilations must lie in 1 … ", kMaxWindow);
-    for (int64_t value : {axes[i].pad_begin, pad_end, output_padding[i], output_shape[i]})
+    for (int64_t value : {output_padding[i], output_shape[i]})
       if (value < 0 || value > kMaxWindow)
-        return op.Error("pads, output_padding and output_shape must lie in 0 … ", kMaxWindow);
-    TILTH_RETURN_IF_ERROR(ResolvePadding(op, auto_pad, pad_end, output_padding[i], output_shape[i], &axes[i]));
+        return op.Error("output_padding and output_shape must lie in 0 … ", kMaxWindow);
+    axes[i] = {input[i], 1, kernel[i], window.strides[i], window.dilations[i], window.pad_begin[i]};
+    TILTH_RETURN_IF_ERROR(
+        ResolvePadding(op, window.auto_pad, window.pad_end[i], output_padding[i], output_shape[i], &axes[i]));
   }
   return axes;
 }
@@ -105,13 +90,8 @@ struct ConvTranspose {
 
 StatusOr<ConvTranspose> ReadConvTranspose(OpContext& op) {
   ConvTranspose conv;
-  TILTH_ASSIGN_OR_RETURN(conv.x, op.FloatInput(0));
-  TILTH_ASSIGN_OR_RETURN(conv.weights, op.FloatInput(1));
+  TILTH_ASSIGN_OR_RETURN(std::tie(conv.x, conv.weights), ReadConvOperands(op));
   const Extents x = op.Shape(conv.x), w = op.Shape(conv.weights);
-  if (x.size() < 3 || x.size() > 5 || w.size() != x.size()) {
-    return op.Error("input ", ShapeText(x), " and weights ", ShapeText(w), " must have the same rank, 3 to 5");
-  }
-  if (op.TypeOf(conv.x) != op.TypeOf(conv.weights)) return op.Error("input and weights have different element types");
   conv.batch = x[0];
   conv.groups = op.Int("group", 1);
   if (conv.groups < 1 || x[1] % conv.groups != 0 || w[0] != x[1]) {

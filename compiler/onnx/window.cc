@@ -7,8 +7,6 @@
 namespace tilth {
 namespace {
 
-constexpr int64_t kMaxWindow = 1 << 20;  // of kernels, strides, dilations and padding
-
 // Sets the output extent, and the padding where auto_pad asks for it.
 Status Resolve(const OpContext& op, const std::string& auto_pad, bool ceil_mode, WindowAxis* axis) {
   const int64_t reach = (axis->kernel - 1) * axis->dilation + 1;
@@ -48,41 +46,57 @@ int64_t WindowAxis::TapsInside(int64_t position, bool count_padding) const {
   return taps;
 }
 
-StatusOr<std::vector<WindowAxis>> ReadWindow(OpContext& op, const Extents& input_spatial, Extents kernel) {
-  const size_t rank = input_spatial.size();
-  const Extents kernel_shape = op.Ints("kernel_shape", kernel);
-  if (!kernel.empty() && kernel_shape != kernel) {
-    return op.Error("kernel_shape ", ShapeText(kernel_shape), " does not fit weights of window ", ShapeText(kernel));
+StatusOr<std::pair<int, int>> ReadConvOperands(OpContext& op) {
+  TILTH_ASSIGN_OR_RETURN(const int input, op.FloatInput(0));
+  TILTH_ASSIGN_OR_RETURN(const int weights, op.FloatInput(1));
+  const Extents x = op.Shape(input), w = op.Shape(weights);
+  if (x.size() < 3 || x.size() > 5 || w.size() != x.size()) {
+    return op.Error("input ", ShapeText(x), " and weights ", ShapeText(w), " must have the same rank, 3 to 5");
   }
-  const Extents strides = op.Ints("strides", Extents(rank, 1)), dilations = op.Ints("dilations", Extents(rank, 1));
+  if (op.TypeOf(input) != op.TypeOf(weights)) return op.Error("input and weights have different element types");
+  return std::pair(input, weights);
+}
+
+StatusOr<WindowAttributes> ReadWindowAttributes(OpContext& op, size_t rank, const Extents& kernel) {
+  WindowAttributes window;
+  window.kernel = op.Ints("kernel_shape", kernel);
+  if (!kernel.empty() && window.kernel != kernel) {
+    return op.Error("kernel_shape ", ShapeText(window.kernel), " does not fit weights of window ", ShapeText(kernel));
+  }
+  window.strides = op.Ints("strides", Extents(rank, 1));
+  window.dilations = op.Ints("dilations", Extents(rank, 1));
   const Extents pads = op.Ints("pads", Extents(2 * rank, 0));
-  const std::string auto_pad = op.String("auto_pad", "NOTSET");
-  const bool ceil_mode = op.Int("ceil_mode", 0) != 0;
-  if (kernel_shape.size() != rank || strides.size() != rank || dilations.size() != rank || pads.size() != 2 * rank) {
+  window.auto_pad = op.String("auto_pad", "NOTSET");
+  if (window.kernel.size() != rank || window.strides.size() != rank || window.dilations.size() != rank ||
+      pads.size() != 2 * rank) {
     return op.Error("kernel_shape, strides, dilations or pads do not fit ", rank, " spatial dimensions");
   }
-  if (auto_pad != "NOTSET" && auto_pad != "VALID" && auto_pad != "SAME_UPPER" && auto_pad != "SAME_LOWER") {
-    return op.Error("auto_pad '", auto_pad, "' is not known");
+  const bool pads_given = window.auto_pad == "NOTSET";
+  if (!pads_given && window.auto_pad != "VALID" && window.auto_pad != "SAME_UPPER" && window.auto_pad != "SAME_LOWER") {
+    return op.Error("auto_pad '", window.auto_pad, "' is not known");
   }
-  std::vector<WindowAxis> window(rank);
   for (size_t i = 0; i < rank; ++i) {
-    const bool pads_given = auto_pad == "NOTSET";
-    window[i] = {input_spatial[i],
-                 1,
-                 kernel_shape[i],
-                 strides[i],
-                 dilations[i],
-                 pads_given ? pads[i] : 0,
-                 pads_given ? pads[rank + i] : 0};
-    for (int64_t value : {kernel_shape[i], strides[i], dilations[i]}) {
+    window.pad_begin.push_back(pads_given ? pads[i] : 0);
+    window.pad_end.push_back(pads_given ? pads[rank + i] : 0);
+    for (int64_t value : {window.kernel[i], window.strides[i], window.dilations[i]}) {
       if (value < 1 || value > kMaxWindow)
         return op.Error("kernel_shape, strides and dilations must lie in 1 … ", kMaxWindow);
     }
-    if (std::min(window[i].pad_begin, window[i].pad_end) < 0 ||
-        std::max(window[i].pad_begin, window[i].pad_end) > kMaxWindow) {
-      return op.Error("pads must lie in 0 … ", kMaxWindow);
-    }
-    TILTH_RETURN_IF_ERROR(Resolve(op, auto_pad, ceil_mode, &window[i]));
+    for (int64_t value : {window.pad_begin[i], window.pad_end[i]})
+      if (value < 0 || value > kMaxWindow) return op.Error("pads must lie in 0 … ", kMaxWindow);
+  }
+  return window;
+}
+
+StatusOr<std::vector<WindowAxis>> ReadWindow(OpContext& op, const Extents& input_spatial, Extents kernel) {
+  const size_t rank = input_spatial.size();
+  TILTH_ASSIGN_OR_RETURN(const WindowAttributes read, ReadWindowAttributes(op, rank, kernel));
+  const bool ceil_mode = op.Int("ceil_mode", 0) != 0;
+  std::vector<WindowAxis> window(rank);
+  for (size_t i = 0; i < rank; ++i) {
+    window[i] = {input_spatial[i], 1, read.kernel[i], read.strides[i], read.dilations[i], read.pad_begin[i],
+                 read.pad_end[i]};
+    TILTH_RETURN_IF_ERROR(Resolve(op, read.auto_pad, ceil_mode, &window[i]));
   }
   return window;
 }

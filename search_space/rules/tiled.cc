@@ -343,7 +343,7 @@ void AddTiledSketches(const Workload& workload, const Target& target, SketchList
   std::optional<TiledForm> padded = guarded ? AnalyseTiled(workload, /*pad=*/true) : std::nullopt;
   const std::optional<TiledForm> clipped = guarded ? AnalyseClipped(workload) : std::nullopt;
   auto add = [&](const TiledForm& f, Left left) {
-    const double performed = left == Left::kClipped ? flops * form->InsideShare() : flops;
+    const double performed = f.clip ? flops * f.clip->InsideShare(f) : flops;
     sketches->push_back(std::make_unique<TiledSketch>(f, target, performed, left));
   };
   if (clipped) add(*clipped, Left::kClipped);

@@ -17,7 +17,7 @@ enum KnobIndex { kTileInputs, kRegister, kRowTiles, kVectorTiles, kUnrollK, kTas
 // Axes of the nest: the matrix products, one per position.
 enum NestAxis { kTile, kPosition, kOutputChannel, kChannel };
 
-// Verification allows an error that grows with the length of the sum; what the transforms add must stay well below it,
+// Verification allows an error that grows with the length of the sum; what the transforms add must stay below it,
 // and with six inputs it does from about 200 terms on (tests/compiler/lower/winograd_error_test.cc).
 bool IsAccurate(const WinogradForm& form, int64_t tile_inputs) {
   return tile_inputs < 6 || form.tiled.ReductionLength() >= 200;

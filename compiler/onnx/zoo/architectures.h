@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace tilth {
@@ -19,6 +20,15 @@ void BuildSqueezeNet(Network* network);
 
 // Devlin et al. 2018, the base encoder with pooler, as PyTorch exports it: decomposed layer normalisations and GELU.
 void BuildBert(Network* network, int64_t sequence, int64_t layers);
+
+struct LayerInput {
+  std::string name;
+  std::vector<int64_t> shape;
+};
+
+// `count` layers of random kinds and shapes, convolutions, matrix products and the like, that share nothing; returns
+// their inputs.
+std::vector<LayerInput> BuildLayers(Network* network, uint64_t seed, int count);
 
 // Of BERT-base.
 inline constexpr int64_t kBertVocabulary = 30522;

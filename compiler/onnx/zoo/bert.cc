@@ -40,19 +40,7 @@ class Bert {
     const std::string positions = net_.Node("Slice", {net_.Weight("positions", {1, kPositions, kHidden}, 0, 0.05f),
                                                       net_.Ints({0}), net_.Ints({sequence_}), net_.Ints({1})});
     const std::string types = net_.Weight("token_type", {1, 1, kHidden}, 0, 0.05f);
-    return LayerNorm(net_.Node("Add", {net_.Node("Add", {words, types}), positions}));
-  }
-
-  std::string LayerNorm(const std::string& x) {
-    const Ints last = {-1};
-    const std::string mean = net_.Node("ReduceMean", {x}, {{"axes", last}});
-    const std::string centred = net_.Node("Sub", {x, mean});
-    const std::string squares = net_.Node("Pow", {centred, net_.Scalar(2)});
-    const std::string variance = net_.Node("ReduceMean", {squares}, {{"axes", last}});
-    const std::string deviation = net_.Node("Sqrt", {net_.Node("Add", {variance, net_.Scalar(1e-12f)})});
-    const std::string normal = net_.Node("Div", {centred, deviation});
-    const std::string scaled = net_.Node("Mul", {normal, net_.Weight("gamma", {kHidden}, 1, 0.1f)});
-    return net_.Node("Add", {scaled, net_.Weight("beta", {kHidden}, 0, 0.1f)});
+    return net_.LayerNorm(net_.Node("Add", {net_.Node("Add", {words, types}), positions}), kHidden);
   }
 
   // (1, sequence, hidden) to (1, heads, sequence, hidden / heads), or with the last two exchanged.
@@ -79,9 +67,9 @@ class Bert {
   }
 
   std::string Layer(const std::string& x, const std::string& bias) {
-    const std::string attended = LayerNorm(net_.Node("Add", {Attention(x, bias), x}));
+    const std::string attended = net_.LayerNorm(net_.Node("Add", {Attention(x, bias), x}), kHidden);
     const std::string wide = Gelu(net_.Linear(attended, kHidden, kFeedForward));
-    return LayerNorm(net_.Node("Add", {net_.Linear(wide, kFeedForward, kHidden), attended}));
+    return net_.LayerNorm(net_.Node("Add", {net_.Linear(wide, kFeedForward, kHidden), attended}), kHidden);
   }
 
   Network& net_;

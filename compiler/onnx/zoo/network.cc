@@ -137,6 +137,18 @@ std::string Network::Linear(const std::string& x, int64_t inputs, int64_t output
   return Node("Add", {product, Weight("bias", {outputs}, 0, 0.05f)});
 }
 
+std::string Network::LayerNorm(const std::string& x, int64_t width) {
+  const std::vector<int64_t> last = {-1};
+  const std::string mean = Node("ReduceMean", {x}, {{"axes", last}});
+  const std::string centred = Node("Sub", {x, mean});
+  const std::string squares = Node("Pow", {centred, Scalar(2)});
+  const std::string variance = Node("ReduceMean", {squares}, {{"axes", last}});
+  const std::string deviation = Node("Sqrt", {Node("Add", {variance, Scalar(1e-12f)})});
+  const std::string normal = Node("Div", {centred, deviation});
+  const std::string scaled = Node("Mul", {normal, Weight("gamma", {width}, 1, 0.1f)});
+  return Node("Add", {scaled, Weight("beta", {width}, 0, 0.1f)});
+}
+
 std::string Network::Classifier(const std::string& x, int64_t inputs, int64_t classes) {
   const float reach = std::sqrt(3.0f / static_cast<float>(inputs));
   return Node("Gemm", {x, Weight("weight", {classes, inputs}, 0, reach), Weight("bias", {classes}, 0, 0.05f)},

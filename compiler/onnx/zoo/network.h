@@ -46,6 +46,8 @@ class Network {
   std::string BatchNorm(const std::string& x, int64_t channels, float scale = 1);
   // y = x * w + b with w (inputs, outputs).
   std::string Linear(const std::string& x, int64_t inputs, int64_t outputs);
+  // Over the last axis of `width` elements, decomposed as PyTorch exports it.
+  std::string LayerNorm(const std::string& x, int64_t width);
   // The last layer of a classifier, as Gemm with transposed weights.
   std::string Classifier(const std::string& x, int64_t inputs, int64_t classes);
 

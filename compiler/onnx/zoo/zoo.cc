@@ -8,22 +8,11 @@ namespace tilth {
 namespace {
 
 constexpr int64_t kBertSequence = 128, kBertLayers = 12;
+constexpr int kRandomLayers = 24;
 
 struct Entry {
   std::string_view name, description;
-  void (*build)(Network* network);
-  bool is_text;  // token ids and a mask; otherwise an image
-};
-
-constexpr Entry kEntries[] = {
-    {"resnet18", "ResNet-18, 1x3x224x224, 1.8 GMACs, 45 MiB", [](Network* n) { BuildResNet(n, {2, 2, 2, 2}, false); },
-     false},
-    {"resnet50", "ResNet-50, 1x3x224x224, 4.1 GMACs, 98 MiB", [](Network* n) { BuildResNet(n, {3, 4, 6, 3}, true); },
-     false},
-    {"mobilenetv2", "MobileNetV2 1.0, 1x3x224x224, 0.3 GMACs, 14 MiB", BuildMobileNetV2, false},
-    {"squeezenet1.1", "SqueezeNet 1.1, 1x3x224x224, 0.35 GMACs, 5 MiB", BuildSqueezeNet, false},
-    {"bert-base", "BERT-base encoder, sequence 128, 11 GMACs, 420 MiB",
-     [](Network* n) { BuildBert(n, kBertSequence, kBertLayers); }, true},
+  ZooTestCase (*make)(Network* network, uint64_t seed);
 };
 
 Tensor InputTensor(DType dtype, std::vector<int64_t> shape, int64_t value_bound) {
@@ -33,6 +22,64 @@ Tensor InputTensor(DType dtype, std::vector<int64_t> shape, int64_t value_bound)
   tensor.value_bound = value_bound;
   return tensor;
 }
+
+void AddInput(const std::string& name, const std::vector<int64_t>& shape, uint64_t seed, ZooTestCase* made) {
+  const auto number = static_cast<int>(made->inputs.size());
+  made->input_names.push_back(name);
+  made->inputs.push_back(RandomValue(InputTensor(DType::kF32, shape, 0), seed, number));
+}
+
+ZooTestCase ImageCase(const Network& network, uint64_t seed) {
+  ZooTestCase made;
+  made.model = network.Serialize();
+  AddInput("input", {1, 3, 224, 224}, seed, &made);
+  return made;
+}
+
+ZooTestCase BertCase(Network* network, uint64_t seed) {
+  BuildBert(network, kBertSequence, kBertLayers);
+  ZooTestCase made;
+  made.model = network->Serialize();
+  made.input_names = {"input_ids", "attention_mask"};
+  made.inputs = {RandomValue(InputTensor(DType::kI64, {1, kBertSequence}, kBertVocabulary), seed, 0),
+                 ZeroValue(DType::kI64, {1, kBertSequence})};
+  // The last eighth is padding.
+  for (int64_t i = 0; i < kBertSequence * 7 / 8; ++i) made.inputs[1].Set(i, 1);
+  return made;
+}
+
+ZooTestCase LayersCase(Network* network, uint64_t seed) {
+  const std::vector<LayerInput> inputs = BuildLayers(network, seed, kRandomLayers);
+  ZooTestCase made;
+  made.model = network->Serialize();
+  for (const LayerInput& input : inputs) AddInput(input.name, input.shape, seed, &made);
+  return made;
+}
+
+constexpr Entry kEntries[] = {
+    {"resnet18", "ResNet-18, 1x3x224x224, 1.8 GMACs, 45 MiB",
+     [](Network* n, uint64_t seed) {
+       BuildResNet(n, {2, 2, 2, 2}, false);
+       return ImageCase(*n, seed);
+     }},
+    {"resnet50", "ResNet-50, 1x3x224x224, 4.1 GMACs, 98 MiB",
+     [](Network* n, uint64_t seed) {
+       BuildResNet(n, {3, 4, 6, 3}, true);
+       return ImageCase(*n, seed);
+     }},
+    {"mobilenetv2", "MobileNetV2 1.0, 1x3x224x224, 0.3 GMACs, 14 MiB",
+     [](Network* n, uint64_t seed) {
+       BuildMobileNetV2(n);
+       return ImageCase(*n, seed);
+     }},
+    {"squeezenet1.1", "SqueezeNet 1.1, 1x3x224x224, 0.35 GMACs, 5 MiB",
+     [](Network* n, uint64_t seed) {
+       BuildSqueezeNet(n);
+       return ImageCase(*n, seed);
+     }},
+    {"bert-base", "BERT-base encoder, sequence 128, 11 GMACs, 420 MiB", BertCase},
+    {"layers", "24 layers of random kinds and shapes, another choice for every --seed", LayersCase},
+};
 
 }  // namespace
 
@@ -48,20 +95,7 @@ StatusOr<ZooTestCase> MakeZooModel(std::string_view name, uint64_t seed) {
     StrAppend(&known, known.empty() ? "" : ", ", entry.name);
     if (entry.name != name) continue;
     Network network(std::string(entry.name), seed);
-    entry.build(&network);
-    ZooTestCase made;
-    made.model = network.Serialize();
-    if (!entry.is_text) {
-      made.input_names = {"input"};
-      made.inputs = {RandomValue(InputTensor(DType::kF32, {1, 3, 224, 224}, 0), seed, 0)};
-      return made;
-    }
-    made.input_names = {"input_ids", "attention_mask"};
-    made.inputs = {RandomValue(InputTensor(DType::kI64, {1, kBertSequence}, kBertVocabulary), seed, 0),
-                   ZeroValue(DType::kI64, {1, kBertSequence})};
-    // The last eighth is padding.
-    for (int64_t i = 0; i < kBertSequence * 7 / 8; ++i) made.inputs[1].Set(i, 1);
-    return made;
+    return entry.make(&network, seed);
   }
   return absl::NotFoundError(StrCat("the zoo has no model '", name, "'; it has ", known));
 }

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <set>
+#include <string>
 
 #include "compiler/graph/execute.h"
 #include "compiler/graph/partition.h"
@@ -65,6 +67,30 @@ TEST(Zoo, MobileNetComputesFiniteScoresThatDependOnTheInput) {
   }
   EXPECT_TRUE(std::isfinite(low) && std::isfinite(high));
   EXPECT_GT(high - low, 0.1);
+}
+
+TEST(Zoo, RandomLayersAreOtherKernelsForEverySeedAndNeedNoCopies) {
+  std::set<std::string> kernels;
+  size_t total = 0;
+  for (uint64_t seed : {1, 2}) {
+    const auto made = MakeZooModel("layers", seed);
+    ASSERT_TRUE(made.ok()) << made.status();
+    EXPECT_EQ(made->model, MakeZooModel("layers", seed)->model);
+    const auto graph = ImportOnnx(made->model);
+    ASSERT_TRUE(graph.ok()) << graph.status();
+    ASSERT_EQ(graph->inputs.size(), made->inputs.size());
+    for (size_t i = 0; i < made->inputs.size(); ++i) {
+      EXPECT_EQ(graph->tensors[graph->inputs[i]].tensor.name, made->input_names[i]);
+      EXPECT_EQ(graph->tensors[graph->inputs[i]].tensor.shape, made->inputs[i].shape);
+    }
+    EXPECT_EQ(graph->outputs.size(), 24u);
+    const auto partition = PartitionGraph(*graph);
+    ASSERT_TRUE(partition.ok()) << partition.status();
+    EXPECT_LE(partition->calls.size(), 26u);
+    total += partition->workloads.size();
+    for (const Workload& workload : partition->workloads) kernels.insert(StructuralHash(workload));
+  }
+  EXPECT_GE(kernels.size(), total - 4);
 }
 
 TEST(Zoo, ShortBertKeepsItsKernelsFused) {

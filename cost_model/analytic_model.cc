@@ -12,14 +12,14 @@ class AnalyticModel : public CostModel {
   Status Update(const TrainingSet&) override { return absl::OkStatus(); }
 
   StatusOr<std::vector<float>> Predict(const FeatureMatrix& features) const override {
-    if (features.rows() > 0 && features.columns != NumFeatures()) {
-      return absl::InvalidArgumentError(StrCat("analytic model: rows of ", features.columns,
+    if (features.rows() > 0 && features.columns() != NumFeatures()) {
+      return absl::InvalidArgumentError(StrCat("analytic model: rows of ", features.columns(),
                                                " features, but feature version ", kFeatureVersion, " has ",
                                                NumFeatures()));
     }
     std::vector<float> scores;
     scores.reserve(static_cast<size_t>(features.rows()));
-    for (int i = 0; i < features.rows(); ++i) scores.push_back(-features.row(i)[static_cast<size_t>(PriorFeature())]);
+    for (int i = 0; i < features.rows(); ++i) scores.push_back(-features.at(i, PriorFeature()));
     return scores;
   }
 };

@@ -7,20 +7,44 @@
 
 namespace tilth {
 
-// Row-major: `values.size() == rows * columns`. A plain value.
-struct FeatureMatrix {
-  int columns = 0;
-  std::vector<float> values;
+// Rows in blocks of 16, feature by feature within a block: what vectorised extraction writes and vectorised models
+// read. A plain value.
+class FeatureMatrix {
+ public:
+  static constexpr int kBlockRows = 16;
 
-  int rows() const { return columns == 0 ? 0 : static_cast<int>(values.size() / static_cast<size_t>(columns)); }
-  std::span<const float> row(int index) const {
-    return std::span<const float>(values).subspan(static_cast<size_t>(index) * static_cast<size_t>(columns),
-                                                  static_cast<size_t>(columns));
-  }
-  void Append(std::span<const float> features) {
-    columns = static_cast<int>(features.size());
-    values.insert(values.end(), features.begin(), features.end());
-  }
+  // The first row appended says the number of columns.
+  FeatureMatrix() = default;
+  explicit FeatureMatrix(int columns) : columns_(columns) {}
+
+  int rows() const { return rows_; }
+  int columns() const { return columns_; }
+  int num_blocks() const { return (rows_ + kBlockRows - 1) / kBlockRows; }
+
+  float at(int row, int column) const { return block(row / kBlockRows)[column * kBlockRows + row % kBlockRows]; }
+  // A copy of one row.
+  std::vector<float> row(int index) const;
+  // All rows one after the other, for interfaces that want them so.
+  std::vector<float> RowMajor() const;
+
+  // `features` has as many numbers as there are columns.
+  void Append(std::span<const float> features);
+  // Keeps the first rows; what new ones hold is unspecified.
+  void Resize(int rows);
+
+  // [columns][16], aligned to 64 bytes; rows past the last are finite.
+  float* block(int index) { return lines_[Line(index)].rows; }
+  const float* block(int index) const { return lines_[Line(index)].rows; }
+
+ private:
+  // One feature of a block.
+  struct alignas(64) BlockLine {
+    float rows[kBlockRows] = {};
+  };
+  size_t Line(int block) const { return static_cast<size_t>(block) * static_cast<size_t>(columns_); }
+
+  int rows_ = 0, columns_ = 0;
+  std::vector<BlockLine> lines_;
 };
 
 }  // namespace tilth

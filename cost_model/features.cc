@@ -210,13 +210,11 @@ void ExtractFeatures(const LoopNest& nest, const Target& target, std::span<float
 }
 
 FeatureMatrix ExtractFeatures(const SearchSpace& space, std::span<const Candidate> candidates) {
-  FeatureMatrix matrix;
-  matrix.columns = NumFeatures();
-  matrix.values.resize(candidates.size() * static_cast<size_t>(matrix.columns));
-  for (size_t i = 0; i < candidates.size(); ++i) {
-    ExtractFeatures(space.Resolve(candidates[i]), space.target(),
-                    std::span<float>(matrix.values)
-                        .subspan(i * static_cast<size_t>(matrix.columns), static_cast<size_t>(matrix.columns)));
+  FeatureMatrix matrix(NumFeatures());
+  std::vector<float> row(static_cast<size_t>(NumFeatures()));
+  for (const Candidate& candidate : candidates) {
+    ExtractFeatures(space.Resolve(candidate), space.target(), row);
+    matrix.Append(row);
   }
   return matrix;
 }

@@ -42,8 +42,9 @@ StatusOr<Booster> MakeBooster(const DMatrixHandle* matrices, int count) {
 
 StatusOr<Matrix> MakeMatrix(const FeatureMatrix& features) {
   DMatrixHandle handle = nullptr;
-  TILTH_RETURN_IF_ERROR(ToStatus(XGDMatrixCreateFromMat(features.values.data(), static_cast<bst_ulong>(features.rows()),
-                                                        static_cast<bst_ulong>(features.columns),
+  const std::vector<float> values = features.RowMajor();
+  TILTH_RETURN_IF_ERROR(ToStatus(XGDMatrixCreateFromMat(values.data(), static_cast<bst_ulong>(features.rows()),
+                                                        static_cast<bst_ulong>(features.columns()),
                                                         std::numeric_limits<float>::quiet_NaN(), &handle),
                                  "reading features"));
   return Matrix(handle);
@@ -121,9 +122,9 @@ StatusOr<std::vector<float>> XgbModel::Predict(const FeatureMatrix& features) co
   if (features.rows() == 0) return std::vector<float>();
   bst_ulong expected = 0;
   TILTH_RETURN_IF_ERROR(ToStatus(XGBoosterGetNumFeature(impl_->booster.get(), &expected), "asking for its features"));
-  if (expected != static_cast<bst_ulong>(features.columns)) {
+  if (expected != static_cast<bst_ulong>(features.columns())) {
     return absl::InvalidArgumentError(
-        StrCat("rows of ", features.columns, " features, but the model learned from ", expected));
+        StrCat("rows of ", features.columns(), " features, but the model learned from ", expected));
   }
   TILTH_ASSIGN_OR_RETURN(const Matrix matrix, MakeMatrix(features));
   constexpr char kConfig[] =

@@ -165,17 +165,16 @@ class Evolution {
   // Scores those that are new, once per schedule, and puts them into the pool.
   Status Add(const std::vector<Candidate>& candidates) {
     const size_t known = pool_.size();
-    FeatureMatrix features;
-    features.columns = NumFeatures();
-    const auto columns = static_cast<size_t>(features.columns);
+    FeatureMatrix features(NumFeatures());
+    std::vector<float> row(static_cast<size_t>(NumFeatures()));
     for (const Candidate& candidate : candidates) {
       if (!seen_.insert(candidate).second) continue;
       const LoopNest nest = space_.Resolve(candidate);
       const uint64_t schedule = ScheduleKey(nest);
       if (!scored_schedules_.insert(schedule).second) continue;
       pool_.push_back({candidate, schedule, 0});
-      features.values.resize(features.values.size() + columns);
-      ExtractFeatures(nest, space_.target(), std::span(features.values).last(columns));
+      ExtractFeatures(nest, space_.target(), row);
+      features.Append(row);
     }
     if (pool_.size() == known) return absl::OkStatus();
     TILTH_ASSIGN_OR_RETURN(const std::vector<float> scores, request_.model->Predict(features));

@@ -63,7 +63,7 @@ TEST_P(CostModelConformance, ScoresEveryRowAndOnlyFinite) {
 TEST_P(CostModelConformance, NoRowsGiveNoScores) {
   const auto model = GetParam().make();
   ASSERT_TRUE(model->Update(RandomMatmuls(50, 5)).ok());
-  EXPECT_TRUE(model->Predict(FeatureMatrix{.columns = NumFeatures(), .values = {}}).value().empty());
+  EXPECT_TRUE(model->Predict(FeatureMatrix(NumFeatures())).value().empty());
 }
 
 TEST_P(CostModelConformance, SurvivesFailuresAmongTheMeasurements) {
@@ -93,9 +93,9 @@ TEST(CorrectedPrior, LearnsWhatThePriorGetsWrong) {
   const std::vector<float> prior = MakeAnalyticModel()->Predict(data.features).value();
   // The truth is the prior, except that one of its inputs has an effect that it does not know.
   const auto& names = FeatureNames();
-  const auto column = static_cast<size_t>(std::find(names.begin(), names.end(), "tile.rows") - names.begin());
+  const auto column = static_cast<int>(std::find(names.begin(), names.end(), "tile.rows") - names.begin());
   for (int i = 0; i < data.rows(); ++i) {
-    const double unknown = data.features.row(i)[column] > 2 ? 4 : 1;
+    const double unknown = data.features.at(i, column) > 2 ? 4 : 1;
     data.median_ns[static_cast<size_t>(i)] = unknown * std::exp2(-static_cast<double>(prior[static_cast<size_t>(i)]));
   }
   const auto model = CorrectedPrior::Create().value();

@@ -48,7 +48,7 @@ TEST(XgbModel, RanksUnseenRowsOfALearntFunction) {
 TEST(XgbModel, ScoresFailuresBelowSuccesses) {
   TrainingSet data = SyntheticSet(300, 3);
   for (int i = 0; i < data.rows(); ++i) {
-    if (data.features.row(i)[5] > 0.5f) data.median_ns[static_cast<size_t>(i)] = 0;
+    if (data.features.at(i, 5) > 0.5f) data.median_ns[static_cast<size_t>(i)] = 0;
   }
   const auto model = Trained(data);
   FeatureMatrix rows;

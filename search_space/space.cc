@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "search_space/rules/rules.h"
+#include "search_space/schedule_key.h"
 
 namespace tilth {
 
@@ -14,17 +15,6 @@ uint64_t HashOf(const Candidate& candidate) {
   for (int i = 0; i < candidate.num_knobs; ++i) hash = CombineHash(hash, candidate.rows[i]);
   return hash;
 }
-
-namespace {
-
-uint64_t SketchSize(const Sketch& sketch) {
-  uint64_t size = 1;
-  for (const Knob& knob : sketch.knobs())
-    if (__builtin_mul_overflow(size, knob.options.size(), &size)) return std::numeric_limits<uint64_t>::max();
-  return size;
-}
-
-}  // namespace
 
 StatusOr<std::unique_ptr<SearchSpace>> SearchSpace::Create(Workload workload, Target target) {
   TILTH_RETURN_IF_ERROR(Validate(workload), "workload ", workload.name);
@@ -37,13 +27,6 @@ StatusOr<std::unique_ptr<SearchSpace>> SearchSpace::Create(Workload workload, Ta
     return absl::UnimplementedError(
         StrCat("no schedule rule fits workload ", space->workload_.name, ":\n", ToText(space->workload_)));
   return space;
-}
-
-uint64_t SearchSpace::Size() const {
-  uint64_t size = 0;
-  for (const auto& sketch : sketches_)
-    if (__builtin_add_overflow(size, SketchSize(*sketch), &size)) return std::numeric_limits<uint64_t>::max();
-  return size;
 }
 
 double SearchSpace::LeastFlops() const {
@@ -63,64 +46,7 @@ std::vector<Candidate> SearchSpace::Defaults() const {
   return defaults;
 }
 
-Candidate SearchSpace::Random(Rng& rng) const {
-  Candidate candidate;
-  candidate.sketch = static_cast<uint8_t>(rng.Below(sketches_.size()));
-  const std::vector<Knob>& knobs = sketches_[candidate.sketch]->knobs();
-  candidate.num_knobs = static_cast<uint8_t>(knobs.size());
-  for (size_t i = 0; i < knobs.size(); ++i)
-    candidate.rows[i] = static_cast<uint16_t>(rng.Below(knobs[i].options.size()));
-  return candidate;
-}
-
-Candidate SearchSpace::Mutate(const Candidate& candidate, Rng& rng) const {
-  const std::vector<Knob>& knobs = sketches_[candidate.sketch]->knobs();
-  std::array<int, Candidate::kMaxKnobs> open;
-  int num_open = 0;
-  for (size_t i = 0; i < knobs.size(); ++i)
-    if (knobs[i].options.size() > 1) open[num_open++] = static_cast<int>(i);
-  if (num_open == 0) return candidate;
-  Candidate child = candidate;
-  const int knob = open[rng.Below(num_open)];
-  const uint64_t count = knobs[knob].options.size(), row = child.rows[knob];
-  if (rng.Below(2) == 0) {
-    const bool up = row == 0 || (row + 1 < count && rng.Below(2) == 0);
-    child.rows[knob] = static_cast<uint16_t>(up ? row + 1 : row - 1);
-  } else {
-    child.rows[knob] = static_cast<uint16_t>((row + 1 + rng.Below(count - 1)) % count);
-  }
-  return child;
-}
-
-Candidate SearchSpace::Crossover(const Candidate& a, const Candidate& b, Rng& rng) const {
-  TILTH_CHECK(a.sketch == b.sketch);
-  Candidate child = a;
-  const uint64_t bits = rng();
-  for (int i = 0; i < child.num_knobs; ++i)
-    if (bits >> i & 1) child.rows[i] = b.rows[i];
-  return child;
-}
-
-Candidate SearchSpace::At(uint64_t index) const {
-  Candidate candidate;
-  for (const auto& sketch : sketches_) {
-    const uint64_t size = SketchSize(*sketch);
-    if (index >= size) {
-      index -= size;
-      ++candidate.sketch;
-      continue;
-    }
-    candidate.num_knobs = static_cast<uint8_t>(sketch->knobs().size());
-    for (size_t i = 0; i < sketch->knobs().size(); ++i) {
-      const uint64_t count = sketch->knobs()[i].options.size();
-      candidate.rows[i] = static_cast<uint16_t>(index % count);
-      index /= count;
-    }
-    return candidate;
-  }
-  TILTH_CHECK(false && "index past the space");
-  return candidate;
-}
+uint64_t SearchSpace::KeyOf(const Candidate& candidate) const { return ScheduleKey(Resolve(candidate)); }
 
 Decisions SearchSpace::ToDecisions(const Candidate& candidate) const {
   const Sketch& sketch = *sketches_[candidate.sketch];

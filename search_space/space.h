@@ -11,11 +11,11 @@
 #include <string_view>
 #include <vector>
 
-#include "base/rng.h"
 #include "base/status.h"
 #include "ir/target.h"
 #include "ir/workload.h"
 #include "search_space/candidate.h"
+#include "search_space/knob_space.h"
 #include "search_space/loop_nest.h"
 
 namespace tilth {
@@ -45,7 +45,7 @@ class Sketch {
   std::vector<Knob> knobs_;
 };
 
-class SearchSpace {
+class SearchSpace : public KnobSpace {
  public:
   // An error names what about the workload no rule can handle.
   static StatusOr<std::unique_ptr<SearchSpace>> Create(Workload workload, Target target);
@@ -54,8 +54,11 @@ class SearchSpace {
   const Target& target() const { return target_; }
   const std::vector<std::unique_ptr<Sketch>>& sketches() const { return sketches_; }
 
-  // The exact number of candidates (saturates at 2^64 - 1).
-  uint64_t Size() const;
+  int num_sketches() const override { return static_cast<int>(sketches_.size()); }
+  const std::vector<Knob>& knobs(int sketch) const override { return sketches_[static_cast<size_t>(sketch)]->knobs(); }
+  // The ScheduleKey of what the candidate resolves to.
+  uint64_t KeyOf(const Candidate& candidate) const override;
+  std::string name() const override { return workload_.name; }
 
   // The fewest floating-point operations of any candidate; no device can run one faster than its peak allows for them.
   double LeastFlops() const;
@@ -63,16 +66,7 @@ class SearchSpace {
   // What an untuned build uses: the default of the first sketch.
   Candidate Default() const;
   // The default of every sketch.
-  std::vector<Candidate> Defaults() const;
-  // Uniform over sketches, then over rows.
-  Candidate Random(Rng& rng) const;
-  // Redraws one knob; small steps (a neighbouring row) are as likely as jumps. Never returns its argument unless the
-  // sketch has a single candidate.
-  Candidate Mutate(const Candidate& candidate, Rng& rng) const;
-  // Each knob from one of the parents, which must share a sketch.
-  Candidate Crossover(const Candidate& a, const Candidate& b, Rng& rng) const;
-  // Candidate number `index` in [0, Size()): enumerates small spaces.
-  Candidate At(uint64_t index) const;
+  std::vector<Candidate> Defaults() const override;
 
   LoopNest Resolve(const Candidate& candidate) const { return sketches_[candidate.sketch]->Resolve(candidate); }
 

@@ -4,15 +4,12 @@
 #include <algorithm>
 #include <span>
 #include <utility>
-
-#include "cost_model/features.h"
-
 namespace tilth {
 namespace {
 
 struct Scored {
   Candidate candidate;
-  uint64_t schedule = 0;  // ScheduleKey
+  uint64_t key = 0;  // KnobSpace::KeyOf
   float score = 0;
 };
 
@@ -27,7 +24,7 @@ class Evolution {
       : options_(options), request_(request), space_(*request.space), rng_(rng) {}
 
   Status Run() {
-    if (space_.Size() <= options_.enumerate_below) return ScoreAll();
+    if (space_.Size() <= options_.enumerate_below) return Add(space_.Enumerate(options_.enumerate_below));
     TILTH_RETURN_IF_ERROR(Add(Founders()));
     for (int generation = 0; generation < options_.generations; ++generation) {
       TILTH_RETURN_IF_ERROR(Add(Children()));
@@ -41,8 +38,7 @@ class Evolution {
     size_t next = 0;
     while (static_cast<int>(proposals.size()) < request_.count) {
       if (rng_.Uniform() < options_.random_share && AddRandom(&proposals)) continue;
-      while (next < pool_.size() && (TooClose(pool_[next].candidate, proposals) || !Choose(pool_[next].schedule)))
-        ++next;
+      while (next < pool_.size() && (TooClose(pool_[next].candidate, proposals) || !Choose(pool_[next].key))) ++next;
       if (next == pool_.size()) {
         if (!AddRandom(&proposals)) break;
         continue;
@@ -55,10 +51,8 @@ class Evolution {
   int64_t scored() const { return static_cast<int64_t>(pool_.size()); }
 
  private:
-  // Whether a candidate with this schedule may be proposed; it is then chosen.
-  bool Choose(uint64_t schedule) {
-    return !request_.taken->ContainsSchedule(schedule) && chosen_.insert(schedule).second;
-  }
+  // Whether a candidate with this key may be proposed; it is then chosen.
+  bool Choose(uint64_t key) { return !request_.taken->ContainsKey(key) && chosen_.insert(key).second; }
 
   // The best by score are often variations of one candidate, whose times will be alike: what a batch can teach lies in
   // its differences.
@@ -77,17 +71,11 @@ class Evolution {
     constexpr int kAttempts = 32;
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
       const Candidate candidate = space_.Random(rng_);
-      if (!Choose(ScheduleKey(space_.Resolve(candidate)))) continue;
+      if (!Choose(space_.KeyOf(candidate))) continue;
       proposals->push_back({candidate, "random"});
       return true;
     }
     return false;
-  }
-
-  Status ScoreAll() {
-    std::vector<Candidate> all;
-    for (uint64_t i = 0; i < space_.Size(); ++i) all.push_back(space_.At(i));
-    return Add(all);
   }
 
   std::vector<Candidate> Founders() {
@@ -133,28 +121,12 @@ class Evolution {
     return children;
   }
 
-  std::vector<Candidate> Neighbours(const Candidate& candidate) const {
-    const auto& knobs = space_.sketches()[candidate.sketch]->knobs();
-    std::vector<Candidate> neighbours;
-    for (size_t knob = 0; knob < knobs.size(); ++knob) {
-      const int rows = static_cast<int>(knobs[knob].options.size());
-      for (int step : {-2, -1, 1, 2}) {
-        const int row = candidate.rows[knob] + step;
-        if (row < 0 || row >= rows) continue;
-        Candidate neighbour = candidate;
-        neighbour.rows[knob] = static_cast<uint16_t>(row);
-        neighbours.push_back(neighbour);
-      }
-    }
-    return neighbours;
-  }
-
   Status Climb() {
     for (int step = 0; step < options_.climb_steps; ++step) {
       std::sort(pool_.begin(), pool_.end(), Better);
       std::vector<Candidate> neighbours;
       for (size_t i = 0; i < pool_.size() && static_cast<int>(i) < options_.climbs; ++i) {
-        const std::vector<Candidate> around = Neighbours(pool_[i].candidate);
+        const std::vector<Candidate> around = space_.Neighbours(pool_[i].candidate, 2);
         neighbours.insert(neighbours.end(), around.begin(), around.end());
       }
       TILTH_RETURN_IF_ERROR(Add(neighbours));
@@ -162,32 +134,28 @@ class Evolution {
     return absl::OkStatus();
   }
 
-  // Scores those that are new, once per schedule, and puts them into the pool.
+  // Scores those that are new, and puts them into the pool, one for each key.
   Status Add(const std::vector<Candidate>& candidates) {
-    const size_t known = pool_.size();
-    FeatureMatrix features(NumFeatures());
-    std::vector<float> row(static_cast<size_t>(NumFeatures()));
+    std::vector<Candidate> fresh;
     for (const Candidate& candidate : candidates) {
-      if (!seen_.insert(candidate).second) continue;
-      const LoopNest nest = space_.Resolve(candidate);
-      const uint64_t schedule = ScheduleKey(nest);
-      if (!scored_schedules_.insert(schedule).second) continue;
-      pool_.push_back({candidate, schedule, 0});
-      ExtractFeatures(nest, space_.target(), row);
-      features.Append(row);
+      if (seen_.insert(candidate).second) fresh.push_back(candidate);
     }
-    if (pool_.size() == known) return absl::OkStatus();
-    TILTH_ASSIGN_OR_RETURN(const std::vector<float> scores, request_.model->Predict(features));
-    for (size_t i = 0; i < scores.size(); ++i) pool_[known + i].score = scores[i];
+    if (fresh.empty()) return absl::OkStatus();
+    std::vector<float> scores(fresh.size());
+    std::vector<uint64_t> keys(fresh.size());
+    TILTH_RETURN_IF_ERROR(request_.scorer->Score(fresh, scores, keys));
+    for (size_t i = 0; i < fresh.size(); ++i) {
+      if (pooled_.insert(keys[i]).second) pool_.push_back({fresh[i], keys[i], scores[i]});
+    }
     return absl::OkStatus();
   }
 
   const EvolutionOptions& options_;
   const SearchRequest& request_;
-  const SearchSpace& space_;
+  const KnobSpace& space_;
   Rng& rng_;
   CandidateSet seen_;
-  absl::flat_hash_set<uint64_t> scored_schedules_, chosen_;
+  absl::flat_hash_set<uint64_t> pooled_, chosen_;
   std::vector<Scored> pool_;
 };
 
@@ -197,7 +165,7 @@ class EvolutionarySearch : public SearchPolicy {
 
   StatusOr<std::vector<Proposal>> Propose(const SearchRequest& request, Rng& rng) override {
     Evolution evolution(options_, request, rng);
-    TILTH_RETURN_IF_ERROR(evolution.Run(), "scoring candidates of ", request.space->workload().name);
+    TILTH_RETURN_IF_ERROR(evolution.Run(), "scoring candidates of ", request.space->name());
     scored_ += evolution.scored();
     return evolution.Pick();
   }

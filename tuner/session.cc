@@ -18,6 +18,7 @@
 #include "nlohmann/json.hpp"
 #include "tuner/affinity.h"
 #include "tuner/evolutionary_search.h"
+#include "tuner/feature_scorer.h"
 #include "tuner/final_round.h"
 #include "tuner/learner.h"
 #include "tuner/measure_pipeline.h"
@@ -224,8 +225,9 @@ class Session {
       }
       TuningTask& task = tasks_[static_cast<size_t>(turn.task)];
       const std::vector<MeasuredCandidate>& measured = task.measured();
+      FeatureScorer scorer(task.space(), learner_->model());
       const SearchRequest request = {.space = &task.space(),
-                                     .model = &learner_->model(),
+                                     .scorer = &scorer,
                                      .measured = std::span(measured),
                                      .taken = &task.taken(),
                                      .count = count};

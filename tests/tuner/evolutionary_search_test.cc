@@ -8,6 +8,7 @@
 #include "cost_model/features.h"
 #include "gtest/gtest.h"
 #include "tests/tuner/fixtures.h"
+#include "tuner/feature_scorer.h"
 
 namespace tilth {
 namespace {
@@ -36,8 +37,9 @@ double SearchedBest(const SearchSpace& space, int budget, uint64_t seed) {
   double best = std::numeric_limits<double>::infinity();
   std::vector<float> row(static_cast<size_t>(NumFeatures()));
   while (static_cast<int>(measured.size()) < budget) {
+    FeatureScorer scorer(space, *model);
     const auto proposals = policy->Propose(
-        {.space = &space, .model = model.get(), .measured = measured, .taken = &taken, .count = 8}, rng);
+        {.space = &space, .scorer = &scorer, .measured = measured, .taken = &taken, .count = 8}, rng);
     EXPECT_TRUE(proposals.ok()) << proposals.status();
     for (const Proposal& proposal : *proposals) {
       const double time = SyntheticNs(space, proposal.candidate);
@@ -78,8 +80,9 @@ class ProposalTest : public ::testing::Test {
  protected:
   std::vector<Proposal> Propose(const SearchSpace& space, int count, uint64_t seed = 1) {
     Rng rng(seed);
+    FeatureScorer scorer(space, *model_);
     const auto proposals = policy_->Propose(
-        {.space = &space, .model = model_.get(), .measured = {}, .taken = &taken_, .count = count}, rng);
+        {.space = &space, .scorer = &scorer, .measured = {}, .taken = &taken_, .count = count}, rng);
     EXPECT_TRUE(proposals.ok()) << proposals.status();
     return proposals.value_or(std::vector<Proposal>());
   }
@@ -95,7 +98,7 @@ TEST_F(ProposalTest, AreDistinctSchedulesAndNeverTaken) {
     const auto proposals = Propose(*space, 16);
     EXPECT_EQ(proposals.size(), 16u);
     for (const Proposal& proposal : proposals) {
-      EXPECT_TRUE(schedules.insert(ScheduleKey(space->Resolve(proposal.candidate))).second);
+      EXPECT_TRUE(schedules.insert(space->KeyOf(proposal.candidate)).second);
       taken_.Insert(*space, proposal.candidate);
     }
   }
@@ -117,7 +120,7 @@ TEST_F(ProposalTest, EndWhenASmallSpaceIsExhausted) {
       SearchSpace::Create(testing::Matmul(1, 8, 1), ParseTarget("x86-64-v3").value()).value();
   std::set<uint64_t> schedules;
   ASSERT_LE(space->Size(), 2048u);
-  for (uint64_t i = 0; i < space->Size(); ++i) schedules.insert(ScheduleKey(space->Resolve(space->At(i))));
+  for (uint64_t i = 0; i < space->Size(); ++i) schedules.insert(space->KeyOf(space->At(i)));
   size_t proposed = 0;
   for (;;) {
     const auto proposals = Propose(*space, 8);

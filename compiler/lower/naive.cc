@@ -1,4 +1,5 @@
-// The baseline: every stage in its own serial scalar loops.
+// The baseline: every stage in its own serial scalar loops. A reduction computes a few neighbouring elements at once,
+// in code that is as plain as for one, so that large products do not take a board minutes.
 #include "compiler/lower/lower.h"
 #include "compiler/lower/program_builder.h"
 
@@ -23,29 +24,47 @@ StmtList Nest(const std::vector<Expr>& variables, const std::vector<int64_t>& ex
   return body;
 }
 
+// How many elements along an axis are computed at once: a divisor of its extent.
+int64_t StripOf(int64_t extent) {
+  int64_t strip = 8;
+  while (extent % strip != 0) --strip;
+  return strip;
+}
+
 LoopPhase LowerStage(ProgramBuilder& builder, const Workload& workload, const Stage& stage, int number) {
   FlatStage flat = Flatten(workload, stage);
   const Tensor& output = workload.tensors[stage.output];
   std::vector<Expr> variables;
   for (int a = 0; a < flat.num_axes(); ++a)
     variables.push_back(builder.NewVariable(a < flat.num_spatial ? StrCat("i", a) : StrCat("r", a - flat.num_spatial)));
-  const Expr index = builder.Bind(flat.output_index, variables);
-  const Expr value = builder.Bind(flat.value, variables);
   const int target = builder.buffer_of(stage.output);
+  std::vector<int64_t> spatial(flat.extents.begin(), flat.extents.begin() + flat.num_spatial);
   StmtList body;
   if (stage.reduction == Reduction::kNone) {
-    body.push_back(Store(target, index, value));
+    body.push_back(Store(target, builder.Bind(flat.output_index, variables), builder.Bind(flat.value, variables)));
   } else {
-    const int sum = builder.NewBuffer(StrCat("sum", number), BufferScope::kRegister, 1);
-    builder.program().buffers[sum].dtype = IsFloat(output.dtype) ? DType::kF32 : DType::kI64;
-    const Expr sum_now = expr::Load(sum, builder.program().buffers[sum].dtype, {expr::Int(0)});
-    body.push_back(Store(sum, expr::Int(0), Identity(output, stage.reduction)));
-    StmtList step;
-    step.push_back(Store(sum, expr::Int(0), Combine(stage.reduction, sum_now, value)));
+    const int64_t strip = spatial.empty() ? 1 : StripOf(spatial.back());
+    const int sum = builder.NewBuffer(StrCat("sum", number), BufferScope::kRegister, strip);
+    const DType sum_type = IsFloat(output.dtype) ? DType::kF32 : DType::kI64;
+    builder.program().buffers[sum].dtype = sum_type;
+    StmtList clear, step, finish;
+    for (int64_t element = 0; element < strip; ++element) {
+      std::vector<Expr> point = variables;
+      if (strip > 1) {
+        Expr& last = point[flat.num_spatial - 1];
+        last = expr::Add(expr::Mul(last, expr::Int(strip)), expr::Int(element));
+      }
+      const Expr sum_now = expr::Load(sum, sum_type, {expr::Int(element)});
+      clear.push_back(Store(sum, expr::Int(element), Identity(output, stage.reduction)));
+      step.push_back(
+          Store(sum, expr::Int(element), Combine(stage.reduction, sum_now, builder.Bind(flat.value, point))));
+      finish.push_back(Store(target, builder.Bind(flat.output_index, point), sum_now));
+    }
+    body = std::move(clear);
     for (Stmt& loop : Nest(variables, flat.extents, flat.num_spatial, std::move(step))) body.push_back(std::move(loop));
-    body.push_back(Store(target, index, sum_now));
+    for (Stmt& store : finish) body.push_back(std::move(store));
+    if (strip > 1) spatial.back() /= strip;
   }
-  std::vector<int64_t> spatial(flat.extents.begin(), flat.extents.begin() + flat.num_spatial);
   LoopPhase phase;
   phase.name = StrCat("stage", number);
   phase.body = Nest(variables, spatial, 0, std::move(body));

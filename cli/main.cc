@@ -76,6 +76,7 @@ int Main(int argc, char** argv) {
   AddExplainKernelCommand(app, &exit_code);
   AddFarmCommand(app, &exit_code);
   AddLogCommand(app, &exit_code);
+  AddModelCommand(app, &exit_code);
   AddRunCommand(app, &exit_code);
   AddTasksCommand(app, &exit_code);
   AddTuneCommand(app, &exit_code);

@@ -1,0 +1,52 @@
+// `tilth model`: cost models trained on tuning logs.
+#include <iostream>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "CLI/App.hpp"
+#include "CLI/Config.hpp"
+#include "CLI/Formatter.hpp"
+#include "cli/commands.h"
+#include "cli/model_views.h"
+
+namespace tilth {
+namespace {
+
+const std::map<std::string, Split> kSplits = {
+    {"within-task", Split::kWithinTask}, {"by-task", Split::kByTask}, {"by-device", Split::kByDevice}};
+
+void AddEval(CLI::App* model, int* exit_code) {
+  CLI::App* command = model->add_subcommand("eval", "How well cost models order the candidates of tuning logs");
+  command->footer(
+      "Each model is trained on a part of the records and judged by the rest: other candidates of the same\n"
+      "kernels (within-task), other kernels (by-task) or other devices (by-device).\n"
+      "Example:\n  tilth model eval tuning.db --split by-task");
+  const auto arguments = std::make_shared<EvalArguments>();
+  command->add_option("logs", arguments->logs, "tuning logs")->required();
+  const auto split = std::make_shared<std::string>("within-task");
+  command->add_option("--split", *split, "within-task, by-task or by-device (default: within-task)")
+      ->check(CLI::IsMember({"within-task", "by-task", "by-device"}));
+  command->add_option("--folds", arguments->folds, "parts that the records are dealt into (default: 5)")
+      ->check(CLI::Range(2, 100));
+  command->add_option("--rounds", arguments->rounds, "trees of each forest (default: 100)")
+      ->check(CLI::Range(1, 10'000));
+  command->add_flag("--curves", arguments->curves, "also train on 32, 64, … 2,048 records only");
+  command->add_flag("--ablation", arguments->ablation, "also train without each block of features");
+  command->add_flag("--json", arguments->json, "print one JSON document");
+  command->callback([arguments, split, exit_code] {
+    arguments->split = kSplits.at(*split);
+    const Status status = EvaluateModels(*arguments, std::cout);
+    *exit_code = status.ok() ? kExitOk : ReportError("model eval", status);
+  });
+}
+
+}  // namespace
+
+void AddModelCommand(CLI::App& app, int* exit_code) {
+  CLI::App* command = app.add_subcommand("model", "Cost models: train them on tuning logs, judge them, list them");
+  command->require_subcommand(1);
+  AddEval(command, exit_code);
+}
+
+}  // namespace tilth

@@ -1,0 +1,28 @@
+// What `tilth model` prints.
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+
+namespace tilth {
+
+enum class Split : uint8_t { kWithinTask, kByTask, kByDevice };
+
+struct EvalArguments {
+  std::vector<std::string> logs;
+  Split split = Split::kWithinTask;
+  int folds = 5;
+  int rounds = 100;
+  bool curves = false;
+  bool ablation = false;
+  bool json = false;
+};
+
+// Trains and judges every kind of model; a table, or JSON, to `out`.
+Status EvaluateModels(const EvalArguments& arguments, std::ostream& out);
+
+}  // namespace tilth

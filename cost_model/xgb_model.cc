@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <optional>
 
 #include "absl/strings/str_format.h"
+#include "cost_model/compiled_forest.h"
 #include "cost_model/features.h"
 #include "nlohmann/json.hpp"
 #include "xgboost/c_api.h"
@@ -50,6 +52,14 @@ StatusOr<Matrix> MakeMatrix(const FeatureMatrix& features) {
   return Matrix(handle);
 }
 
+// The model as XGBoost's JSON, valid until the booster's next call.
+StatusOr<std::string_view> SavedModel(BoosterHandle booster) {
+  bst_ulong size = 0;
+  const char* bytes = nullptr;
+  TILTH_RETURN_IF_ERROR(ToStatus(XGBoosterSaveModelToBuffer(booster, R"({"format":"json"})", &size, &bytes), "saving"));
+  return std::string_view(bytes, size);
+}
+
 // best / median within each group; failures are as bad as infinitely slow.
 std::vector<float> Labels(const TrainingSet& data) {
   std::map<int, double> best;
@@ -73,7 +83,19 @@ std::vector<float> Labels(const TrainingSet& data) {
 struct XgbModel::Impl {
   XgbOptions options;
   Booster booster;
+  std::optional<CompiledForest> forest;  // what the booster predicts
+
+  // Takes a trained model over.
+  Status Adopt(Booster trained);
 };
+
+Status XgbModel::Impl::Adopt(Booster trained) {
+  TILTH_ASSIGN_OR_RETURN(const std::string_view json, SavedModel(trained.get()));
+  TILTH_ASSIGN_OR_RETURN(XgboostTrees trees, ReadXgboostTrees(json), "compiling the model");
+  booster = std::move(trained);
+  forest.emplace(std::move(trees));
+  return absl::OkStatus();
+}
 
 XgbModel::XgbModel(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 XgbModel::~XgbModel() = default;
@@ -113,19 +135,23 @@ Status XgbModel::Update(const TrainingSet& data) {
   for (int round = 0; round < options.rounds; ++round) {
     TILTH_RETURN_IF_ERROR(ToStatus(XGBoosterUpdateOneIter(booster.get(), round, matrix.get()), "training"));
   }
-  impl_->booster = std::move(booster);
-  return absl::OkStatus();
+  return impl_->Adopt(std::move(booster));
 }
 
 StatusOr<std::vector<float>> XgbModel::Predict(const FeatureMatrix& features) const {
-  if (impl_->booster == nullptr) return absl::FailedPreconditionError("the learned cost model has no data yet");
+  if (!impl_->forest) return absl::FailedPreconditionError("the learned cost model has no data yet");
   if (features.rows() == 0) return std::vector<float>();
-  bst_ulong expected = 0;
-  TILTH_RETURN_IF_ERROR(ToStatus(XGBoosterGetNumFeature(impl_->booster.get(), &expected), "asking for its features"));
-  if (expected != static_cast<bst_ulong>(features.columns())) {
-    return absl::InvalidArgumentError(
-        StrCat("rows of ", features.columns(), " features, but the model learned from ", expected));
+  if (impl_->forest->num_features() != features.columns()) {
+    return absl::InvalidArgumentError(StrCat("rows of ", features.columns(), " features, but the model learned from ",
+                                             impl_->forest->num_features()));
   }
+  std::vector<float> scores(static_cast<size_t>(features.rows()));
+  impl_->forest->Predict(features, scores);
+  return scores;
+}
+
+StatusOr<std::vector<float>> XgbModel::PredictByXgboost(const FeatureMatrix& features) const {
+  if (!impl_->forest) return absl::FailedPreconditionError("the learned cost model has no data yet");
   TILTH_ASSIGN_OR_RETURN(const Matrix matrix, MakeMatrix(features));
   constexpr char kConfig[] =
       R"({"type":0,"training":false,"iteration_begin":0,"iteration_end":0,"strict_shape":false})";
@@ -139,12 +165,8 @@ StatusOr<std::vector<float>> XgbModel::Predict(const FeatureMatrix& features) co
 
 StatusOr<std::string> XgbModel::ToJson() const {
   if (impl_->booster == nullptr) return absl::FailedPreconditionError("the learned cost model has no data yet");
-  bst_ulong size = 0;
-  const char* bytes = nullptr;
-  TILTH_RETURN_IF_ERROR(
-      ToStatus(XGBoosterSaveModelToBuffer(impl_->booster.get(), R"({"format":"json"})", &size, &bytes), "saving"));
-  const nlohmann::json document = {{"feature_version", kFeatureVersion},
-                                   {"model", nlohmann::json::parse(bytes, bytes + size)}};
+  TILTH_ASSIGN_OR_RETURN(const std::string_view model, SavedModel(impl_->booster.get()));
+  const nlohmann::json document = {{"feature_version", kFeatureVersion}, {"model", nlohmann::json::parse(model)}};
   return document.dump();
 }
 
@@ -166,7 +188,7 @@ StatusOr<std::unique_ptr<XgbModel>> XgbModel::FromJson(std::string_view json) {
       !status.ok()) {
     return absl::InvalidArgumentError(status.message());
   }
-  model->impl_->booster = std::move(booster);
+  TILTH_RETURN_IF_ERROR(model->impl_->Adopt(std::move(booster)));
   return model;
 }
 

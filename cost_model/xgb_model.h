@@ -33,6 +33,8 @@ class XgbModel : public CostModel {
   Status Update(const TrainingSet& data) override;
   // FAILED_PRECONDITION before the first Update.
   StatusOr<std::vector<float>> Predict(const FeatureMatrix& features) const override;
+  // The same numbers from XGBoost's own predictor, slowly: what Predict is checked against.
+  StatusOr<std::vector<float>> PredictByXgboost(const FeatureMatrix& features) const;
 
  private:
   struct Impl;

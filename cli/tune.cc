@@ -84,18 +84,26 @@ void AddTuneCommand(CLI::App& app, int* exit_code) {
       "Examples:\n"
       "  tilth tune model.onnx --log tuning.db --trials 600\n"
       "  tilth tune model.onnx --log tuning.db --target rpi4 --farm lab:9190 --device rpi4 --time-budget 10m\n"
+      "  tilth tune model.onnx --log again.db --replay tuning.db\n"
       "A command that was interrupted, repeated, continues; one that was finished prints its summary again.");
   const auto arguments = std::make_shared<Arguments>();
   TuneOptions& tune = arguments->tune;
   AddModelArguments(command, &arguments->model);
   command->add_option("--log", tune.log_path, "the tuning log to record in; made if it is not there")->required();
-  command->add_option("--trials", tune.trials, "measurements in total for this model, target and log (default: 1000)")
+  command
+      ->add_option("--trials", tune.trials,
+                   "measurements in total for this model, target and log (default: 1000; with --time-budget no limit)")
       ->check(CLI::Range(1, 100'000'000));
   command->add_option("--time-budget", arguments->time_budget, "stop searching after this long, as in 90s or 10m");
   command->add_option("--seed", tune.seed, "of the search's random numbers (default: 1)");
   CLI::Option* farm =
       command->add_option("--farm", tune.farm_address, "HOST:PORT of a tracker (default: measure on this machine)");
   command->add_option("--device", tune.device_class, "the class of devices on that farm")->needs(farm);
+  command
+      ->add_option("--replay", tune.replay_path,
+                   "a log with a session of this model: repeats it into --log, its results answering instead of a "
+                   "device; --seed and --trials are that session's unless they are given")
+      ->excludes(farm);
   AddArtifactCacheArgument(command, &arguments->artifact_cache);
   command->add_option("--tasks", tune.task_filter, "only kernels whose name contains this");
   command->add_flag("--json", arguments->json, "print one JSON document; the table goes to stderr");

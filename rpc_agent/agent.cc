@@ -204,7 +204,7 @@ class Agent::Impl {
     const int64_t end_ns = SystemClock().NowNs();
     result.device_fingerprint = device_.fingerprint;
     result.transfer_ms = (begin_ns - waiting.granted_ns) / 1'000'000;
-    result.run_ms = (end_ns - begin_ns) / 1'000'000;
+    result.run_ms = (end_ns - begin_ns + 500'000) / 1'000'000;  // rounded: sums of many are right
 
     proto::TrialFinished finished;
     *finished.mutable_lease() = waiting.grant.lease();

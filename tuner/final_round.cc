@@ -9,7 +9,6 @@ namespace tilth {
 namespace {
 
 constexpr int kRivals = 3;
-constexpr int kRounds = 2;
 constexpr double kWorthComparing = 0.01;
 
 double Median(std::vector<double> values) {
@@ -56,8 +55,8 @@ std::vector<int> FinalTasks(const std::vector<TuningTask>& tasks) {
   return chosen;
 }
 
-FinalRound::FinalRound(const std::vector<TuningTask>& tasks, const std::vector<int>& chosen, uint64_t seed)
-    : tasks_(tasks), seed_(MixBits(seed)) {
+FinalRound::FinalRound(const std::vector<TuningTask>& tasks, const std::vector<int>& chosen, uint64_t seed, int rounds)
+    : tasks_(tasks), seed_(MixBits(seed)), rounds_(rounds) {
   for (int task : chosen) {
     std::vector<Candidate> rivals;
     for (const MeasuredCandidate& entry : tasks_[static_cast<size_t>(task)].Best(kRivals))
@@ -69,7 +68,7 @@ FinalRound::FinalRound(const std::vector<TuningTask>& tasks, const std::vector<i
       rivals.push_back(fallback);
     }
     for (const Candidate& rival : rivals) rivals_.push_back({task, rival});
-    missing_[task] = kRounds * rivals.size();
+    missing_[task] = static_cast<size_t>(rounds_) * rivals.size();
   }
 }
 
@@ -77,7 +76,7 @@ std::vector<MeasureJob> FinalRound::Jobs(const std::function<std::string()>& nex
   std::vector<MeasureJob> jobs;
   for (size_t begin = 0, end = 0; begin < rivals_.size(); begin = end) {
     while (end < rivals_.size() && rivals_[end].task == rivals_[begin].task) ++end;
-    for (int round = 0; round < kRounds; ++round) {
+    for (int round = 0; round < rounds_; ++round) {
       for (size_t i = begin; i < end; ++i) {
         MeasureJob job;
         job.task = rivals_[i].task;

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "tuner/measure_pipeline.h"
+#include "tuner/measurer.h"
 #include "tuner/tuning_task.h"
 
 namespace tilth {
@@ -20,8 +20,8 @@ std::vector<int> FinalTasks(const std::vector<TuningTask>& tasks);
 
 class FinalRound {
  public:
-  // `tasks` outlives the round.
-  FinalRound(const std::vector<TuningTask>& tasks, const std::vector<int>& chosen, uint64_t seed);
+  // `tasks` outlives the round. Every rival is measured `rounds` times.
+  FinalRound(const std::vector<TuningTask>& tasks, const std::vector<int>& chosen, uint64_t seed, int rounds);
 
   // The measurements to make, in order.
   std::vector<MeasureJob> Jobs(const std::function<std::string()>& next_trial_id) const;
@@ -41,6 +41,7 @@ class FinalRound {
   const std::vector<TuningTask>& tasks_;
   std::vector<Key> rivals_;
   uint64_t seed_;
+  int rounds_;
   std::map<Key, std::vector<MeasureOutcome>> collected_;
   std::map<int, size_t> missing_;  // outcomes, by task
 };

@@ -13,30 +13,9 @@
 #include "base/status.h"
 #include "farm/client.h"
 #include "proto/measure.h"
-#include "search_space/space.h"
+#include "tuner/measurer.h"
 
 namespace tilth {
-
-struct MeasureJob {
-  int task = 0;
-  std::shared_ptr<const SearchSpace> space;
-  Candidate candidate;
-  std::string origin;
-  std::string trial_id;  // unique over all logs
-  uint64_t seed = 0;     // of the test data
-  MeasureOptions options;
-  bool repeat = false;  // measure even if identical code has been measured
-};
-
-struct MeasureOutcome {
-  MeasureJob job;
-  MeasureErrorKind error = MeasureErrorKind::kNone;
-  std::string detail;
-  std::string artifact_hash;  // empty: the build failed
-  double build_s = 0;
-  bool duplicate = false;  // copied from `detail`'s trial; nothing was run
-  MeasureResult result;    // of the farm, or of the identical artifact
-};
 
 class ArtifactCache;
 

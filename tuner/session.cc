@@ -2,6 +2,7 @@
 #include "tuner/session.h"
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -12,37 +13,52 @@
 #include "base/hash.h"
 #include "base/rng.h"
 #include "cost_model/features.h"
-#include "farm/client.h"
-#include "farm/embedded.h"
 #include "ir/workload.h"
 #include "nlohmann/json.hpp"
-#include "tuner/affinity.h"
 #include "tuner/evolutionary_search.h"
 #include "tuner/feature_scorer.h"
+#include "tuner/farm_measurer.h"
 #include "tuner/final_round.h"
 #include "tuner/learner.h"
-#include "tuner/measure_pipeline.h"
+#include "tuner/measurer.h"
 #include "tuner/model_tasks.h"
+#include "tuner/recorded_measurer.h"
 #include "tuner/task_scheduler.h"
 #include "tuner/trial_log.h"
+#include "tuner/trial_record.h"
 
 namespace tilth {
 namespace {
 
 // Enough work for the device while a batch is thought up and the model trains.
-constexpr size_t kTrialsUnderWay = 20;
-constexpr int64_t kDeviceWaitMs = 30'000;
+constexpr int kTrialsUnderWay = 20;
 constexpr int64_t kWaitMs = 200;
+constexpr int kDefaultTrials = 1000;
+constexpr int kUnlimitedTrials = std::numeric_limits<int>::max();
+constexpr int kFinalRounds = 2;
 constexpr int kMostInfrastructureFailures = 16;
 
-// As devices spell it.
-const char* ArchitectureOf(const Target& target) { return target.arch == Arch::kAArch64 ? "aarch64" : "x86_64"; }
+// While it lives, its time is added to a sum.
+class TimeInto {
+ public:
+  explicit TimeInto(double* sum_s) : sum_s_(sum_s), begun_ns_(SystemClock().NowNs()) {}
+  ~TimeInto() { *sum_s_ += 1e-9 * static_cast<double>(SystemClock().NowNs() - begun_ns_); }
+  TimeInto(const TimeInto&) = delete;
+  TimeInto& operator=(const TimeInto&) = delete;
+
+ private:
+  double* const sum_s_;
+  const int64_t begun_ns_;
+};
 
 class Session {
  public:
-  Session(const Partition& partition, const TuneOptions& options, Progress* progress, const std::atomic<bool>* stop)
+  // `recorded`: to replay; may be null.
+  Session(const Partition& partition, const TuneOptions& options, const RecordedSession* recorded, Progress* progress,
+          const std::atomic<bool>* stop)
       : partition_(partition),
         options_(options),
+        recorded_(recorded),
         progress_(progress),
         stop_(stop),
         begun_ns_(SystemClock().NowNs()),
@@ -53,7 +69,7 @@ class Session {
     if (!SearchIsOver() || !FinalTasks(tasks_).empty()) {
       TILTH_RETURN_IF_ERROR(Connect());
       const Status status = Work();
-      const Status ended = log_->EndSession(Elapsed(), policy_->candidates_scored());
+      const Status ended = log_->EndSession(Split());
       TILTH_RETURN_IF_ERROR(status);
       TILTH_RETURN_IF_ERROR(ended);
     }
@@ -65,7 +81,7 @@ class Session {
   bool Stopped() const { return stop_ != nullptr && stop_->load(); }
   bool OutOfTime() const { return options_.time_budget_s > 0 && Elapsed() >= options_.time_budget_s; }
   // Trials that may still be started.
-  int Budget() const { return options_.trials - trials_ - under_way_; }
+  int Budget() const { return options_.trials - trials_ - under_way_ - unrecorded_; }
   bool SearchIsOver() const { return options_.trials <= trials_ || scheduler_->Next().task < 0; }
 
   Status Prepare() {
@@ -92,6 +108,7 @@ class Session {
     scheduler_ = std::make_unique<TaskScheduler>(std::move(scheduled));
     TILTH_RETURN_IF_ERROR(Resume());
     trials_before_ = trials_;
+    build_s_before_ = log_->totals().build_s;
     // A session that continues must not draw what the last one drew.
     rng_ = Rng(CombineHash(options_.seed, static_cast<uint64_t>(trials_)));
     return absl::OkStatus();
@@ -102,11 +119,7 @@ class Session {
       const TuningRecord& record = *loaded.record;
       Learn(loaded.task, loaded.candidate, record.origin, record.median_ns, loaded.error, loaded.own);
       if (!record.artifact_hash.empty() && record.origin != kOriginDuplicate) {
-        known_.push_back({loaded.task, record.artifact_hash, record.trial_id, {}});
-        known_.back().result.median_ns = record.median_ns;
-        known_.back().result.spread = record.spread;
-        known_.back().result.samples_ns = record.samples_ns;
-        known_.back().result.error = loaded.error;
+        known_.push_back({loaded.task, record.artifact_hash, ResultOf(record)});
       }
     }));
     SetRooflines(log_->logged_peak_gflops());
@@ -131,6 +144,7 @@ class Session {
     task.AddResult(candidate, origin, median_ns, error, own);
     if (origin == kOriginFinal) return;
     scheduler_->Finished(task_index, median_ns);
+    const TimeInto learning(&split_.learn_s);
     if (own && origin != kOriginDuplicate) ++trials_;
     std::vector<float> features(static_cast<size_t>(NumFeatures()));
     ExtractFeatures(task.space().Resolve(candidate), task.space().target(), features);
@@ -138,84 +152,44 @@ class Session {
   }
 
   Status Connect() {
-    std::string address = options_.farm_address, device_class = options_.device_class;
-    if (address.empty()) {
-      TILTH_RETURN_IF_ERROR(StartFarm());
-      address = embedded_->address();
-      device_class = embedded_->device_class();
+    if (recorded_ != nullptr) {
+      measurer_ = MakeRecordedMeasurer(*recorded_, tasks_);
+      TILTH_RETURN_IF_ERROR(log_->BeginReplay(tasks_, recorded_->session, recorded_->devices), options_.log_path);
+    } else {
+      FarmMeasurerOptions farm;
+      farm.address = options_.farm_address;
+      farm.device_class = options_.device_class;
+      farm.session_name = StrCat("tune ", options_.model_name);
+      farm.artifact_cache = options_.artifact_cache;
+      TILTH_ASSIGN_OR_RETURN(measurer_, ConnectFarm(options_.target, farm));
+      TILTH_RETURN_IF_ERROR(log_->BeginSession(tasks_, measurer_->device()), options_.log_path);
     }
-    FarmClientOptions client_options;
-    client_options.address = address;
-    client_options.device_class = device_class;
-    client_options.session_name = StrCat("tune ", options_.model_name);
-    TILTH_ASSIGN_OR_RETURN(client_, FarmClient::Connect(client_options));
-    TILTH_ASSIGN_OR_RETURN(const Device device, client_->WaitDevice(kDeviceWaitMs));
-    if (const char* wanted = ArchitectureOf(options_.target); device.architecture != wanted) {
-      return absl::FailedPreconditionError(StrCat("target ", options_.target.name, " is for ", wanted,
-                                                  ", but devices of class '", device_class, "' are ",
-                                                  device.architecture, ": give another --target or another --device"));
-    }
-    TILTH_RETURN_IF_ERROR(log_->BeginSession(tasks_, device), options_.log_path);
-    SetRooflines(device.peak_gflops);
-    const int build_threads = static_cast<int>(AllowedCores().size());
-    pipeline_ = std::make_unique<MeasurePipeline>(client_.get(), std::clamp(build_threads, 1, 8),
-                                                  options_.artifact_cache);
+    SetRooflines(measurer_->device().peak_gflops);
     for (const KnownCode& known : known_)
-      pipeline_->AddKnown(known.task, known.artifact_hash, known.trial_id, known.result);
-    return absl::OkStatus();
-  }
-
-  Status StartFarm() {
-    if (!RunsOnThisMachine(options_.target)) {
-      return absl::FailedPreconditionError(
-          StrCat("code for target ", options_.target.name,
-                 " does not run on this machine: give a --farm and a --device to measure on"));
-    }
-    EmbeddedFarmOptions farm_options;
-    farm_options.measure_core = AllowedCores().back();
-    TILTH_ASSIGN_OR_RETURN(embedded_, EmbeddedFarm::Start(farm_options), "starting a farm on this machine");
-    // Only after the farm's own threads and processes are there: they keep all cores.
-    avoidance_.emplace(farm_options.measure_core);
+      measurer_->AddKnown(known.task, known.artifact_hash, known.result.trial_id, known.result);
     return absl::OkStatus();
   }
 
   Status Work() {
-    TILTH_RETURN_IF_ERROR(learner_->Refresh());
-    const double busy_before = BusySeconds();
-    const int64_t search_begun_ns = SystemClock().NowNs();
-    while (!Stopped() && !OutOfTime()) {
-      TILTH_RETURN_IF_ERROR(Fill());
-      if (pipeline_->UnderWay() == 0) break;
-      TILTH_RETURN_IF_ERROR(Collect());
-      TILTH_RETURN_IF_ERROR(learner_->Refresh());
-      Show("tuning");
-    }
-    const double searched_s = 1e-9 * static_cast<double>(SystemClock().NowNs() - search_begun_ns);
-    if (searched_s > 1) busy_share_ = (BusySeconds() - busy_before) / searched_s;
-    if (Stopped()) {
-      pipeline_->Cancel();
-      return absl::OkStatus();
-    }
+    TILTH_RETURN_IF_ERROR(Refresh());
+    TILTH_RETURN_IF_ERROR(Fill());
+    while (measurer_->UnderWay() > 0 && !Stopped() && !OutOfTime()) TILTH_RETURN_IF_ERROR(Collect(/*go_on=*/true));
+    out_of_time_ = OutOfTime();
     // Out of time: what has been started is cheap to finish.
-    while (pipeline_->UnderWay() > 0 && !Stopped()) TILTH_RETURN_IF_ERROR(Collect());
-    return RunFinals();
+    while (measurer_->UnderWay() > 0 && !Stopped()) TILTH_RETURN_IF_ERROR(Collect(/*go_on=*/false));
+    if (!Stopped()) TILTH_RETURN_IF_ERROR(RunFinals());
+    if (Stopped()) measurer_->Cancel();
+    return absl::OkStatus();
   }
 
-  double BusySeconds() {
-    double busy_s = 0;
-    const StatusOr<std::vector<DeviceStatus>> devices = client_->Devices();
-    if (!devices.ok()) return 0;
-    for (const DeviceStatus& status : *devices) {
-      if (status.device.device_class == (embedded_ ? embedded_->device_class() : options_.device_class)) {
-        busy_s += status.busy_seconds;
-      }
-    }
-    return busy_s;
+  Status Refresh() {
+    const TimeInto learning(&split_.learn_s);
+    return learner_->Refresh();
   }
 
   // Proposes until enough is under way, or nothing is left to propose.
   Status Fill() {
-    while (pipeline_->UnderWay() < kTrialsUnderWay && Budget() > 0) {
+    while (under_way_ < kTrialsUnderWay && Budget() > 0) {
       const Turn turn = scheduler_->Next();
       if (turn.task < 0) break;
       const int count = std::min(turn.count, Budget());
@@ -231,11 +205,16 @@ class Session {
                                      .measured = std::span(measured),
                                      .taken = &task.taken(),
                                      .count = count};
-      TILTH_ASSIGN_OR_RETURN(const std::vector<Proposal> proposals, policy_->Propose(request, rng_));
+      TILTH_ASSIGN_OR_RETURN(const std::vector<Proposal> proposals, Propose(request));
       if (static_cast<int>(proposals.size()) < count) scheduler_->SetExhausted(turn.task);
       for (const Proposal& proposal : proposals) Start(turn.task, proposal);
     }
     return absl::OkStatus();
+  }
+
+  StatusOr<std::vector<Proposal>> Propose(const SearchRequest& request) {
+    const TimeInto searching(&split_.search_s);
+    return policy_->Propose(request, rng_);
   }
 
   void Start(int task_index, const Proposal& proposal) {
@@ -251,81 +230,109 @@ class Session {
     job.trial_id = log_->NextTrialId();
     job.seed = options_.seed;
     job.options.best_so_far_ns = static_cast<int64_t>(scheduler_->best_ns(task_index));
-    pipeline_->Enqueue(std::move(job));
+    measurer_->Enqueue(std::move(job));
   }
 
-  // Records what has come in, then learns from it.
-  Status Collect() {
-    TILTH_ASSIGN_OR_RETURN(std::vector<MeasureOutcome> outcomes, pipeline_->Wait(kWaitMs));
-    std::vector<MeasureOutcome> recorded;
-    for (MeasureOutcome& outcome : outcomes) {
+  // Records what has come in, then learns from it, and starts new trials if the search is to `go_on`. One result after
+  // another: nothing but the order of results, which the log keeps, may decide what is proposed next.
+  Status Collect(bool go_on) {
+    TILTH_ASSIGN_OR_RETURN(const std::vector<MeasureOutcome> outcomes, measurer_->Wait(kWaitMs));
+    std::vector<MeasureOutcome> answered;
+    for (const MeasureOutcome& outcome : outcomes) {
+      if (outcome.result.status.ok()) answered.push_back(outcome);
+    }
+    TILTH_RETURN_IF_ERROR(Record(answered));
+    for (const MeasureOutcome& outcome : outcomes) {
       --under_way_;
-      if (outcome.result.status.ok()) {
-        infrastructure_failures_ = 0;
-        recorded.push_back(std::move(outcome));
-        continue;
-      }
-      tasks_[static_cast<size_t>(outcome.job.task)].Release(outcome.job.candidate);
-      scheduler_->Dropped(outcome.job.task);
-      if (++infrastructure_failures_ > kMostInfrastructureFailures) {
-        return Annotate(outcome.result.status,
-                        StrCat("the farm failed ", infrastructure_failures_, " trials in a row"));
-      }
+      TILTH_RETURN_IF_ERROR(outcome.result.status.ok() ? Learn(outcome) : Drop(outcome));
+      if (!go_on) continue;
+      TILTH_RETURN_IF_ERROR(Refresh());
+      TILTH_RETURN_IF_ERROR(Fill());
     }
-    TILTH_RETURN_IF_ERROR(Record(recorded));
-    for (const MeasureOutcome& outcome : recorded) {
-      const bool measured = outcome.error == MeasureErrorKind::kNone;
-      Learn(outcome.job.task, outcome.job.candidate, outcome.duplicate ? kOriginDuplicate : outcome.job.origin,
-            measured ? outcome.result.median_ns : 0, outcome.error, /*own=*/true);
-    }
+    Show("tuning");
     return absl::OkStatus();
+  }
+
+  Status Learn(const MeasureOutcome& outcome) {
+    infrastructure_failures_ = 0;
+    const bool measured = outcome.error == MeasureErrorKind::kNone;
+    Learn(outcome.job.task, outcome.job.candidate, outcome.duplicate ? kOriginDuplicate : outcome.job.origin,
+          measured ? outcome.result.median_ns : 0, outcome.error, /*own=*/true);
+    return absl::OkStatus();
+  }
+
+  // Nothing is known about the candidate.
+  Status Drop(const MeasureOutcome& outcome) {
+    scheduler_->Dropped(outcome.job.task);
+    if (outcome.unrecorded) {
+      ++unrecorded_;
+      return absl::OkStatus();
+    }
+    tasks_[static_cast<size_t>(outcome.job.task)].Release(outcome.job.candidate);
+    if (++infrastructure_failures_ <= kMostInfrastructureFailures) return absl::OkStatus();
+    return Annotate(outcome.result.status, StrCat("the farm failed ", infrastructure_failures_, " trials in a row"));
   }
 
   Status Record(const std::vector<MeasureOutcome>& outcomes) {
     for (const MeasureOutcome& outcome : outcomes) {
       const std::string& fingerprint = outcome.result.device_fingerprint;
       if (fingerprint.empty() || log_->HasDevice(fingerprint)) continue;
-      TILTH_ASSIGN_OR_RETURN(const std::vector<DeviceStatus> devices, client_->Devices());
-      for (const DeviceStatus& status : devices) TILTH_RETURN_IF_ERROR(log_->PutDevice(status.device));
+      TILTH_ASSIGN_OR_RETURN(const std::vector<Device> devices, measurer_->Devices());
+      for (const Device& device : devices) TILTH_RETURN_IF_ERROR(log_->PutDevice(device));
     }
     return Annotate(log_->Append(tasks_, outcomes), options_.log_path);
   }
 
   Status RunFinals() {
-    FinalRound round(tasks_, FinalTasks(tasks_), options_.seed);
-    for (MeasureJob& job : round.Jobs([this] { return log_->NextTrialId(); })) pipeline_->Enqueue(std::move(job));
-    while (pipeline_->UnderWay() > 0) {
-      if (Stopped()) {
-        pipeline_->Cancel();
-        return absl::OkStatus();
-      }
-      TILTH_ASSIGN_OR_RETURN(const std::vector<MeasureOutcome> outcomes, pipeline_->Wait(kWaitMs));
+    // A recorded comparison has one row for all its rounds.
+    FinalRound round(tasks_, FinalTasks(tasks_), options_.seed, recorded_ != nullptr ? 1 : kFinalRounds);
+    for (MeasureJob& job : round.Jobs([this] { return log_->NextTrialId(); })) measurer_->Enqueue(std::move(job));
+    while (measurer_->UnderWay() > 0 && !Stopped()) {
+      TILTH_ASSIGN_OR_RETURN(const std::vector<MeasureOutcome> outcomes, measurer_->Wait(kWaitMs));
       const std::vector<MeasureOutcome> complete = round.Add(outcomes);
       TILTH_RETURN_IF_ERROR(Record(complete));
-      for (const MeasureOutcome& outcome : complete) {
-        Learn(outcome.job.task, outcome.job.candidate, kOriginFinal,
-              outcome.error == MeasureErrorKind::kNone ? outcome.result.median_ns : 0, outcome.error, /*own=*/true);
-      }
+      for (const MeasureOutcome& outcome : complete) TILTH_RETURN_IF_ERROR(Learn(outcome));
       Show("comparing the best");
     }
     return absl::OkStatus();
   }
 
+  // Of this session so far.
+  TimeSplit Split() const {
+    TimeSplit split = split_;
+    split.wall_s = Elapsed();
+    split.candidates_scored = policy_->candidates_scored();
+    if (measurer_ != nullptr) split.device = measurer_->Use();
+    return split;
+  }
+
+  std::string WhyStopped() const {
+    if (Stopped()) return "interrupted";
+    if (trials_ >= options_.trials) return "trials";
+    if (out_of_time_) return "time budget";
+    return recorded_ != nullptr && scheduler_->Next().task >= 0 ? "end of the recording" : "converged";
+  }
+
   void Show(const char* phase) {
-    if (progress_ == nullptr) return;
+    if (progress_ == nullptr || !progress_->Due()) return;
     const TuneSummary summary = Summarise();
     ProgressSnapshot snapshot;
     snapshot.phase = phase;
     snapshot.tasks = static_cast<int>(tasks_.size());
     for (int i = 0; i < snapshot.tasks; ++i) snapshot.tasks_settled += scheduler_->Settled(i) ? 1 : 0;
     snapshot.trials = trials_;
-    snapshot.trials_wanted = options_.trials;
+    snapshot.trials_wanted = options_.trials == kUnlimitedTrials ? 0 : options_.trials;
     snapshot.trials_before = trials_before_;
     snapshot.default_ns = summary.default_ns;
     snapshot.best_ns = summary.tuned_ns;
     snapshot.failures = summary.failures;
     snapshot.elapsed_s = Elapsed();
     snapshot.time_budget_s = options_.time_budget_s;
+    const TimeSplit split = Split();
+    snapshot.busy_fraction = split.device.BusyFraction();
+    snapshot.search_s = split.search_s;
+    snapshot.learn_s = split.learn_s;
+    snapshot.build_s = log_->totals().build_s - build_s_before_;
     progress_->Update(snapshot);
   }
 
@@ -346,26 +353,31 @@ class Session {
     AddModelTimes(&summary);
     const SessionTotals& totals = log_->totals();
     summary.trials = trials_;
-    summary.wall_s = totals.wall_s;
-    summary.candidates_scored = totals.candidates_scored;
+    summary.wall_s = totals.split.wall_s;
+    summary.candidates_scored = totals.split.candidates_scored;
+    summary.search_s = totals.split.search_s;
+    summary.learn_s = totals.split.learn_s;
     summary.build_s = totals.build_s;
     summary.measure_s = totals.measure_s;
     summary.duplicates = totals.duplicates;
     summary.stale_records = totals.stale_records;
     summary.peak_gflops = peak_gflops_;
-    summary.device_busy_share = busy_share_;
+    summary.device_busy_fraction = totals.split.device.BusyFraction();
+    summary.unrecorded = unrecorded_;
+    summary.stopped_because = WhyStopped();
     summary.interrupted = Stopped();
     return summary;
   }
 
   struct KnownCode {
     int task;
-    std::string artifact_hash, trial_id;
+    std::string artifact_hash;
     MeasureResult result;
   };
 
   const Partition& partition_;
   const TuneOptions& options_;
+  const RecordedSession* const recorded_;
   Progress* const progress_;
   const std::atomic<bool>* const stop_;
   const int64_t begun_ns_;
@@ -378,21 +390,29 @@ class Session {
   std::unique_ptr<TaskScheduler> scheduler_;
   std::vector<KnownCode> known_;
   int trials_ = 0, trials_before_ = 0, under_way_ = 0;
+  int unrecorded_ = 0;  // candidates that a replay knows nothing about
   int infrastructure_failures_ = 0;
-  double peak_gflops_ = 0, busy_share_ = 0;
+  bool out_of_time_ = false;
+  double peak_gflops_ = 0, build_s_before_ = 0;
+  TimeSplit split_;
 
-  std::optional<CoreAvoidance> avoidance_;
-  // Destroyed in the opposite order: the pipeline uses the client, and the client says good-bye to the farm.
-  std::unique_ptr<EmbeddedFarm> embedded_;
-  std::unique_ptr<FarmClient> client_;
-  std::unique_ptr<MeasurePipeline> pipeline_;
+  std::unique_ptr<Measurer> measurer_;
 };
 
 }  // namespace
 
 StatusOr<TuneSummary> Tune(const Partition& partition, const TuneOptions& options, Progress* progress,
                            const std::atomic<bool>* stop) {
-  return Session(partition, options, progress, stop).Run();
+  TuneOptions resolved = options;
+  std::optional<RecordedSession> recorded;
+  if (!options.replay_path.empty()) {
+    TILTH_ASSIGN_OR_RETURN(recorded, ReadRecordedSession(options.replay_path, options.model_hash, options.target));
+    if (resolved.trials == 0) resolved.trials = recorded->trials;
+    if (resolved.seed == 0) resolved.seed = recorded->session.seed;
+  }
+  if (resolved.trials == 0) resolved.trials = options.time_budget_s > 0 ? kUnlimitedTrials : kDefaultTrials;
+  if (resolved.seed == 0) resolved.seed = 1;
+  return Session(partition, resolved, recorded ? &*recorded : nullptr, progress, stop).Run();
 }
 
 }  // namespace tilth

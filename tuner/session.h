@@ -20,20 +20,23 @@ struct TuneOptions {
   std::string model_hash;  // of everything that decides what is computed: what resuming goes by
   std::string log_path;    // created if it is not there
   Target target;
-  int trials = 1000;         // in total for this model, target and log
+  int trials = 0;            // in total for this model, target and log; 0: 1000, or any number within a time budget
   double time_budget_s = 0;  // of this call; 0: none
-  uint64_t seed = 1;
-  std::string farm_address;                 // "HOST:PORT"; empty: a farm of our own on this machine
-  std::string device_class;                 // on that farm
-  std::string task_filter;                  // only kernels with this in their name
+  uint64_t seed = 0;         // 0: 1
+  std::string farm_address;  // "HOST:PORT"; empty: a farm of our own on this machine
+  std::string device_class;  // on that farm
+  std::string task_filter;   // only kernels with this in their name
   ArtifactCache* artifact_cache = nullptr;  // of compiled candidates; outlives the call; null: none
+  // A log with a session of this model: its results answer, no farm is used (tuner/recorded_measurer.h). trials and
+  // seed are that session's unless they are given.
+  std::string replay_path;
 };
 
 // Tunes the kernels of `partition`. Runs until the trials are used up, every task has settled, the time is over, or
-// `*stop` becomes true (summary.interrupted then). Every outcome is in the log before anything depends on it, so that
-// the process may be killed at any moment and the same call continues; when nothing is left to do it returns at once
-// with the same summary, and starts nothing. Errors: bad input with place and remedy, a farm that is gone, a log that
-// cannot be written. `progress` may be null.
+// `*stop` becomes true (summary.interrupted then); summary.stopped_because says which. Every outcome is in the log
+// before anything depends on it, so that the process may be killed at any moment and the same call continues; when
+// nothing is left to do it returns at once with the same summary, and starts nothing. Errors: bad input with place and
+// remedy, a farm that is gone, a log that cannot be written. `progress` may be null.
 StatusOr<TuneSummary> Tune(const Partition& partition, const TuneOptions& options, Progress* progress,
                            const std::atomic<bool>* stop);
 

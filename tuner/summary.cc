@@ -63,6 +63,13 @@ std::string ToJson(const TuneSummary& summary) {
   document["candidates_scored"] = summary.candidates_scored;
   document["build_s"] = RoundToMilliseconds(summary.build_s);
   document["measure_s"] = RoundToMilliseconds(summary.measure_s);
+  document["search_s"] = RoundToMilliseconds(summary.search_s);
+  document["learn_s"] = RoundToMilliseconds(summary.learn_s);
+  document["trials_per_second"] = summary.wall_s > 0 ? summary.trials / summary.wall_s : 0;
+  document["device_busy_fraction"] = summary.device_busy_fraction;
+  document["duplicates"] = summary.duplicates;
+  document["unrecorded"] = summary.unrecorded;
+  document["stopped_because"] = summary.stopped_because;
   document["failures"] = summary.failures;
   // Names come from the user's model and may be any bytes.
   return document.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
@@ -94,8 +101,13 @@ std::string ToTable(const TuneSummary& summary) {
                                    summary.measure_s));
   if (summary.duplicates > 0) StrAppend(&text, "; ", summary.duplicates, " more had known machine code");
   text += "\n";
-  if (summary.device_busy_share > 0) {
-    text += absl::StrFormat("the device was measuring %.0f%% of the time\n", 100 * summary.device_busy_share);
+  if (summary.device_busy_fraction > 0) {
+    text += absl::StrFormat("the device was busy %.1f%% of the time; %.1f s searching, %.1f s learning\n",
+                            100 * summary.device_busy_fraction, summary.search_s, summary.learn_s);
+  }
+  if (!summary.stopped_because.empty()) StrAppend(&text, "stopped because: ", summary.stopped_because, "\n");
+  if (summary.unrecorded > 0) {
+    StrAppend(&text, summary.unrecorded, " candidates had no measurement in the recorded session\n");
   }
   if (summary.peak_gflops > 0) text += absl::StrFormat("peak: %.0f GFLOP/s of one core\n", summary.peak_gflops);
   for (const auto& [kind, count] : summary.failures) StrAppend(&text, count, " failed: ", kind, "\n");

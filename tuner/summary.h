@@ -34,7 +34,10 @@ struct TuneSummary {
   int64_t stale_records = 0;            // of the log, that do not fit today's search space
   int duplicates = 0;                   // candidates whose machine code had been measured already
   double peak_gflops = 0;               // of the device, one core; 0: unknown
-  double device_busy_share = 0;         // of the time this session searched
+  double search_s = 0, learn_s = 0;     // of the tuner's own thread
+  double device_busy_fraction = 0;      // of the time from the first trial to the last result (DeviceUse)
+  int unrecorded = 0;                   // of a replay: candidates that the recorded session has not measured
+  std::string stopped_because;          // "trials", "time budget", "converged", "interrupted", "end of the recording"
   bool interrupted = false;
 };
 

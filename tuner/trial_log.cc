@@ -10,6 +10,7 @@
 #include "compiler/codegen/codegen.h"
 #include "cost_model/features.h"
 #include "nlohmann/json.hpp"
+#include "tuner/trial_record.h"
 
 namespace tilth {
 namespace {
@@ -23,31 +24,6 @@ std::string RandomId() {
 }
 
 int64_t NowUnixNs() { return SystemClock().WallMs() * 1'000'000; }
-
-MeasureErrorKind KindOf(const std::string& status) {
-  for (int kind = 1; kind < kNumMeasureErrorKinds; ++kind) {
-    if (status == ToString(static_cast<MeasureErrorKind>(kind))) return static_cast<MeasureErrorKind>(kind);
-  }
-  return MeasureErrorKind::kNone;
-}
-
-double NumberIn(const std::string& json, const char* key) {
-  const auto document = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
-  if (!document.is_object()) return 0;
-  const auto found = document.find(key);
-  return found != document.end() && found->is_number() ? found->get<double>() : 0;
-}
-
-std::string DeviceAttributes(const Device& device) {
-  return nlohmann::json({{"host_name", device.host_name},
-                         {"architecture", device.architecture},
-                         {"cpu_model", device.cpu_model},
-                         {"cores", device.cores},
-                         {"memory_bytes", device.memory_bytes},
-                         {"peak_gflops", device.peak_gflops},
-                         {"bandwidth_gbps", device.bandwidth_gbps}})
-      .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
 
 }  // namespace
 
@@ -69,8 +45,7 @@ Status TrialLog::ReadSessions() {
     own_sessions_.push_back(session.id);
     const auto arguments = nlohmann::json::parse(session.arguments, nullptr, /*allow_exceptions=*/false);
     if (!arguments.is_object() || arguments.value("target_hash", std::string()) != target_hash_) continue;
-    totals_.wall_s += NumberIn(session.summary, "wall_s");
-    totals_.candidates_scored += static_cast<int64_t>(NumberIn(session.summary, "candidates_scored"));
+    AddSummary(session.summary);
   }
   std::sort(own_sessions_.begin(), own_sessions_.end());
   TILTH_ASSIGN_OR_RETURN(const std::vector<LoggedDevice> devices, log_->Devices());
@@ -96,7 +71,7 @@ Status TrialLog::Load(const std::vector<TuningTask>& tasks, const std::function<
       LoadedRecord loaded;
       loaded.task = static_cast<int>(i);
       loaded.candidate = *candidate;
-      loaded.error = record.ok() ? MeasureErrorKind::kNone : KindOf(record.status);
+      loaded.error = ErrorOf(record);
       loaded.own = std::binary_search(own_sessions_.begin(), own_sessions_.end(), record.session_id);
       loaded.record = &record;
       if (loaded.own) {
@@ -114,16 +89,19 @@ Status TrialLog::Load(const std::vector<TuningTask>& tasks, const std::function<
 
 Status TrialLog::PutDevice(const Device& device) {
   device_peaks_[device.fingerprint] = device.peak_gflops;
-  return log_->PutDevice(
-      {.fingerprint = device.fingerprint, .device_class = device.device_class, .attributes = DeviceAttributes(device)});
+  return log_->PutDevice(ToLogged(device));
 }
 
-Status TrialLog::BeginSession(const std::vector<TuningTask>& tasks, const Device& device) {
+Status TrialLog::PutTasks(const std::vector<TuningTask>& tasks) {
   for (const TuningTask& task : tasks) {
     TILTH_RETURN_IF_ERROR(log_->PutWorkload(
         {.hash = task.workload_hash(), .text = ToText(task.space().workload()), .name = task.name()}));
   }
-  TILTH_RETURN_IF_ERROR(log_->PutTarget({.hash = target_hash_, .text = ToText(target_)}));
+  return log_->PutTarget({.hash = target_hash_, .text = ToText(target_)});
+}
+
+Status TrialLog::BeginSession(const std::vector<TuningTask>& tasks, const Device& device) {
+  TILTH_RETURN_IF_ERROR(PutTasks(tasks));
   TILTH_RETURN_IF_ERROR(PutDevice(device));
   device_fingerprint_ = device.fingerprint;
   peak_gflops_ = device.peak_gflops;
@@ -140,48 +118,88 @@ Status TrialLog::BeginSession(const std::vector<TuningTask>& tasks, const Device
   return log_->BeginSession(session);
 }
 
+Status TrialLog::BeginReplay(const std::vector<TuningTask>& tasks, const LoggedSession& session,
+                             const std::vector<LoggedDevice>& devices) {
+  TILTH_RETURN_IF_ERROR(PutTasks(tasks));
+  for (const LoggedDevice& device : devices) {
+    TILTH_RETURN_IF_ERROR(log_->PutDevice(device));
+    device_peaks_[device.fingerprint] = NumberIn(device.attributes, "peak_gflops");
+  }
+  session_id_ = session.id;
+  replayed_ = session;
+  LoggedSession begun = session;
+  begun.seed = info_.seed;
+  begun.ended_unix_ns = 0;
+  begun.summary = LoggedSession().summary;
+  return log_->BeginSession(begun);
+}
+
 Status TrialLog::Append(const std::vector<TuningTask>& tasks, const std::vector<MeasureOutcome>& outcomes) {
   std::vector<TuningRecord> records;
   for (const MeasureOutcome& outcome : outcomes) {
-    const TuningTask& task = tasks[static_cast<size_t>(outcome.job.task)];
-    TuningRecord record;
-    record.trial_id = outcome.job.trial_id;
-    record.session_id = session_id_;
-    record.workload_hash = task.workload_hash();
-    record.target_hash = target_hash_;
-    // A failed build never saw a device; the session's own stands in.
-    record.device_fingerprint =
-        outcome.result.device_fingerprint.empty() ? device_fingerprint_ : outcome.result.device_fingerprint;
-    record.decisions = ToJson(task.space().ToDecisions(outcome.job.candidate));
-    record.space_version = kSpaceVersion;
-    record.feature_version = kFeatureVersion;
-    record.codegen_version = kCodegenVersion;
-    record.origin = outcome.duplicate ? kOriginDuplicate : outcome.job.origin;
-    record.detail = outcome.detail;
-    if (outcome.error == MeasureErrorKind::kNone) {
-      record.median_ns = outcome.result.median_ns;
-      record.spread = outcome.result.spread;
-      record.samples_ns = outcome.result.samples_ns;
-    } else {
-      record.status = std::string(ToString(outcome.error));
-    }
-    record.time_unix_ns = NowUnixNs();
-    record.build_s = outcome.build_s;
-    record.measure_s = outcome.duplicate ? 0 : 1e-3 * static_cast<double>(outcome.result.run_ms);
-    record.artifact_hash = outcome.artifact_hash;
+    TuningRecord& record = records.emplace_back(
+        outcome.recorded ? *outcome.recorded : RecordOf(tasks[static_cast<size_t>(outcome.job.task)], outcome));
     totals_.build_s += record.build_s;
     totals_.measure_s += record.measure_s;
     if (outcome.duplicate) ++totals_.duplicates;
-    records.push_back(std::move(record));
   }
   return log_->Append(records).status();
 }
 
-Status TrialLog::EndSession(double wall_s, int64_t candidates_scored) {
-  totals_.wall_s += wall_s;
-  totals_.candidates_scored += candidates_scored;
-  const nlohmann::json summary = {{"wall_s", wall_s}, {"candidates_scored", candidates_scored}};
-  return log_->EndSession(session_id_, NowUnixNs(), summary.dump());
+TuningRecord TrialLog::RecordOf(const TuningTask& task, const MeasureOutcome& outcome) const {
+  TuningRecord record;
+  record.trial_id = outcome.job.trial_id;
+  record.session_id = session_id_;
+  record.workload_hash = task.workload_hash();
+  record.target_hash = target_hash_;
+  // A failed build never saw a device; the session's own stands in.
+  record.device_fingerprint =
+      outcome.result.device_fingerprint.empty() ? device_fingerprint_ : outcome.result.device_fingerprint;
+  record.decisions = ToJson(task.space().ToDecisions(outcome.job.candidate));
+  record.space_version = kSpaceVersion;
+  record.feature_version = kFeatureVersion;
+  record.codegen_version = kCodegenVersion;
+  record.origin = outcome.duplicate ? kOriginDuplicate : outcome.job.origin;
+  record.detail = outcome.detail;
+  if (outcome.error == MeasureErrorKind::kNone) {
+    record.median_ns = outcome.result.median_ns;
+    record.spread = outcome.result.spread;
+    record.samples_ns = outcome.result.samples_ns;
+  } else {
+    record.status = std::string(ToString(outcome.error));
+  }
+  record.time_unix_ns = NowUnixNs();
+  record.build_s = outcome.build_s;
+  record.measure_s = outcome.duplicate ? 0 : 1e-3 * static_cast<double>(outcome.result.run_ms);
+  record.artifact_hash = outcome.artifact_hash;
+  return record;
+}
+
+Status TrialLog::EndSession(const TimeSplit& split) {
+  if (replayed_) {
+    AddSummary(replayed_->summary);
+    if (replayed_->ended_unix_ns == 0) return absl::OkStatus();
+    return log_->EndSession(session_id_, replayed_->ended_unix_ns, replayed_->summary);
+  }
+  const std::string summary = nlohmann::json({{"wall_s", split.wall_s},
+                                              {"candidates_scored", split.candidates_scored},
+                                              {"search_s", split.search_s},
+                                              {"learn_s", split.learn_s},
+                                              {"device_busy_s", split.device.busy_s},
+                                              {"device_span_s", split.device.span_s}})
+                                  .dump();
+  AddSummary(summary);
+  return log_->EndSession(session_id_, NowUnixNs(), summary);
+}
+
+void TrialLog::AddSummary(const std::string& summary) {
+  TimeSplit& split = totals_.split;
+  split.wall_s += NumberIn(summary, "wall_s");
+  split.candidates_scored += static_cast<int64_t>(NumberIn(summary, "candidates_scored"));
+  split.search_s += NumberIn(summary, "search_s");
+  split.learn_s += NumberIn(summary, "learn_s");
+  split.device.busy_s += NumberIn(summary, "device_busy_s");
+  split.device.span_s += NumberIn(summary, "device_span_s");
 }
 
 std::string TrialLog::NextTrialId() { return StrCat(session_id_, "-", next_trial_++); }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,7 +13,7 @@
 #include "db/tuning_log.h"
 #include "ir/target.h"
 #include "proto/measure.h"
-#include "tuner/measure_pipeline.h"
+#include "tuner/measurer.h"
 #include "tuner/tuning_task.h"
 
 namespace tilth {
@@ -33,10 +34,17 @@ struct LoadedRecord {
   const TuningRecord* record = nullptr;
 };
 
-// What earlier sessions of the same model and target have used up.
-struct SessionTotals {
+// Where the time of a session went.
+struct TimeSplit {
   double wall_s = 0;
+  double search_s = 0, learn_s = 0;  // of the session's own thread
+  DeviceUse device;
   int64_t candidates_scored = 0;
+};
+
+// What sessions of the same model and target have used up.
+struct SessionTotals {
+  TimeSplit split;  // of those that have ended
   double build_s = 0;
   double measure_s = 0;
   int duplicates = 0;
@@ -63,10 +71,13 @@ class TrialLog {
 
   // Writes what records refer to; `device` stands for its class. To be called before Append.
   Status BeginSession(const std::vector<TuningTask>& tasks, const Device& device);
+  // The same for a replay of `session`: its rows, identities and times are repeated.
+  Status BeginReplay(const std::vector<TuningTask>& tasks, const LoggedSession& session,
+                     const std::vector<LoggedDevice>& devices);
   // Durable when it returns. Outcomes that the farm could not carry out must not be among them, and the log must have
   // their devices.
   Status Append(const std::vector<TuningTask>& tasks, const std::vector<MeasureOutcome>& outcomes);
-  Status EndSession(double wall_s, int64_t candidates_scored);
+  Status EndSession(const TimeSplit& split);
 
   // Unique over all logs.
   std::string NextTrialId();
@@ -74,12 +85,16 @@ class TrialLog {
  private:
   TrialLog(std::unique_ptr<TuningLog> log, const Target& target, const SessionInfo& info);
   Status ReadSessions();
+  void AddSummary(const std::string& summary);
+  Status PutTasks(const std::vector<TuningTask>& tasks);
+  TuningRecord RecordOf(const TuningTask& task, const MeasureOutcome& outcome) const;
 
   std::unique_ptr<TuningLog> log_;
   Target target_;
   std::string target_hash_;
   SessionInfo info_;
   std::string session_id_;
+  std::optional<LoggedSession> replayed_;
   int64_t next_trial_ = 0;
   std::string device_fingerprint_;
   double peak_gflops_ = 0;

@@ -38,7 +38,7 @@ class FinalRoundTest : public ::testing::Test {
 };
 
 TEST_F(FinalRoundTest, ComparesTheBestThreeAndTheDefaultInTurn) {
-  const FinalRound round(tasks_, FinalTasks(tasks_), 1);
+  const FinalRound round(tasks_, FinalTasks(tasks_), 1, 2);
   const auto jobs = Jobs(round);
   ASSERT_EQ(jobs.size(), 8u);
   for (int i = 0; i < 3; ++i)
@@ -54,7 +54,7 @@ TEST_F(FinalRoundTest, ComparesTheBestThreeAndTheDefaultInTurn) {
 }
 
 TEST_F(FinalRoundTest, TellsATasksRivalsTogetherOnceAllAreIn) {
-  FinalRound round(tasks_, FinalTasks(tasks_), 1);
+  FinalRound round(tasks_, FinalTasks(tasks_), 1, 2);
   const auto jobs = Jobs(round);
   std::vector<MeasureOutcome> complete;
   for (size_t i = 0; i < jobs.size(); ++i) {
@@ -69,7 +69,7 @@ TEST_F(FinalRoundTest, TellsATasksRivalsTogetherOnceAllAreIn) {
 }
 
 TEST_F(FinalRoundTest, OneFailureFailsTheCandidate) {
-  FinalRound round(tasks_, FinalTasks(tasks_), 1);
+  FinalRound round(tasks_, FinalTasks(tasks_), 1, 2);
   std::vector<MeasureOutcome> complete;
   for (const MeasureJob& job : Jobs(round)) {
     MeasureOutcome outcome = Answer(job, 100);
@@ -82,7 +82,7 @@ TEST_F(FinalRoundTest, OneFailureFailsTheCandidate) {
 }
 
 TEST_F(FinalRoundTest, WhatTheFarmCouldNotRunLeavesTheTaskUncompared) {
-  FinalRound round(tasks_, FinalTasks(tasks_), 1);
+  FinalRound round(tasks_, FinalTasks(tasks_), 1, 2);
   for (const MeasureJob& job : Jobs(round)) {
     MeasureOutcome outcome = Answer(job, 100);
     if (job.trial_id == "trial-1") outcome.result.status = absl::UnavailableError("the agent is gone");

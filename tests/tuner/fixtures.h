@@ -6,7 +6,7 @@
 #include "ir/target.h"
 #include "search_space/space.h"
 #include "tests/ir/workloads.h"
-#include "tuner/measure_pipeline.h"
+#include "tuner/measurer.h"
 #include "tuner/tuning_task.h"
 
 namespace tilth::testing {

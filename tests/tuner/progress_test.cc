@@ -64,7 +64,35 @@ TEST(ProgressLine, TimeBudgetMayEndSooner) {
 TEST(ProgressLine, SaysNothingItDoesNotKnow) {
   ProgressSnapshot snapshot;
   snapshot.phase = "tuning";
-  EXPECT_EQ(ProgressLine(snapshot), "tuning 0/0 tasks, 0/0 trials");
+  EXPECT_EQ(ProgressLine(snapshot), "tuning 0/0 tasks, 0 trials");
+}
+
+TEST(ProgressLine, TellsHowTheTimeIsSplit) {
+  ProgressSnapshot snapshot = Snapshot();
+  snapshot.busy_fraction = 0.962;
+  snapshot.search_s = 0.4;
+  snapshot.build_s = 6;
+  snapshot.learn_s = 0.3;
+  EXPECT_THAT(ProgressLine(snapshot), HasSubstr("busy 96%, search 4% build 60% learn 3%"));
+}
+
+TEST(ProgressLine, LeavesOutWhatMattersLeastUntilItFits) {
+  ProgressSnapshot snapshot = Snapshot();
+  snapshot.busy_fraction = 0.96;
+  snapshot.failures = {{"compile", 2}, {"run crash", 1}, {"wrong answer", 4}};
+  const std::string line = ProgressLine(snapshot, 120);
+  EXPECT_LE(line.size(), 120u);
+  EXPECT_THAT(line, testing::AllOf(HasSubstr("7 failed"), Not(HasSubstr("run crash")), HasSubstr("left")));
+  const std::string narrow = ProgressLine(snapshot, 80);
+  EXPECT_LE(narrow.size(), 80u);
+  EXPECT_THAT(narrow, testing::AllOf(HasSubstr("240/600"), HasSubstr("22.5 ms"), HasSubstr("left")));
+  EXPECT_THAT(narrow, Not(HasSubstr("failed")));
+}
+
+TEST(ProgressLine, UnlimitedTrialsHaveNoTotal) {
+  ProgressSnapshot snapshot = Snapshot();
+  snapshot.trials_wanted = 0;
+  EXPECT_THAT(ProgressLine(snapshot), testing::AllOf(HasSubstr(" 240 trials"), Not(HasSubstr("left"))));
 }
 
 TEST(Progress, PlainLinesAreRare) {

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <set>
+#include <sstream>
 
 #include "base/files.h"
 #include "base/hash.h"
@@ -53,6 +54,13 @@ class SessionTest : public ::testing::Test {
                                    })
                     .ok());
     return records;
+  }
+
+  // The log as people exchange it.
+  std::string Export() {
+    std::ostringstream text;
+    EXPECT_TRUE(TuningLog::Open(options_.log_path).value()->Export(text).ok());
+    return text.str();
   }
 
   TempDir directory_;
@@ -141,6 +149,59 @@ TEST_F(SessionTest, KernelsOfAnotherModelTeachButDoNotSpendTheBudget) {
   EXPECT_EQ(summary.trials, 3);
   EXPECT_GT(summary.tasks[0].best_ns, 0);
   EXPECT_LT(summary.wall_s, 60);
+}
+
+TEST_F(SessionTest, StopsForAReason) {
+  EXPECT_EQ(Run().stopped_because, "trials");
+  options_.trials = 1'000'000;
+  options_.time_budget_s = 0.001;
+  EXPECT_EQ(Run().stopped_because, "time budget");
+}
+
+TEST_F(SessionTest, TellsHowBusyTheDeviceWas) {
+  const TuneSummary summary = Run();
+  EXPECT_GT(summary.device_busy_fraction, 0);
+  EXPECT_LT(summary.device_busy_fraction, 1.01);
+}
+
+TEST_F(SessionTest, ReplayRepeatsTheSessionByteForByteWithoutAFarm) {
+  options_.trials = 40;
+  options_.seed = 7;
+  const TuneSummary recorded = Run();
+  const std::string exported = Export();
+  TakeTheFarmAway();
+  options_.replay_path = options_.log_path;
+  options_.trials = 0;  // the recorded session's
+  options_.seed = 0;
+  for (const char* name : {"first.db", "second.db"}) {
+    options_.log_path = directory_.File(name);
+    EXPECT_EQ(ToJson(Run()), ToJson(recorded));
+    EXPECT_EQ(Export(), exported);
+  }
+}
+
+TEST_F(SessionTest, ReplayOfASessionThatRanOutOfTimePicksTheSameWinners) {
+  options_.time_budget_s = 0.3;
+  options_.trials = 0;
+  const TuneSummary recorded = Run();
+  ASSERT_EQ(recorded.stopped_because, "time budget");
+  const std::string exported = Export();
+  options_.replay_path = options_.log_path;
+  options_.log_path = directory_.File("replay.db");
+  options_.time_budget_s = 0;
+  const TuneSummary replayed = Run();
+  EXPECT_EQ(replayed.tuned_ns, recorded.tuned_ns);
+  EXPECT_EQ(Export(), exported);
+}
+
+TEST_F(SessionTest, ReplayOfAnotherModelIsAnError) {
+  Run();
+  options_.replay_path = options_.log_path;
+  options_.log_path = directory_.File("replay.db");
+  options_.model_hash = ContentHash("another model");
+  const Status status = Tune(partition_, options_, nullptr, nullptr).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(status.message()), HasSubstr(options_.replay_path));
 }
 
 TEST_F(SessionTest, FilterChoosesKernelsByName) {

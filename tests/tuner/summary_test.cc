@@ -45,8 +45,10 @@ TEST(Summary, JsonHasTheKeysThatScriptsRelyOn) {
   const auto document = nlohmann::json::parse(ToJson(Example()));
   std::vector<std::string> keys;
   for (const auto& [key, value] : document.items()) keys.push_back(key);
-  EXPECT_THAT(keys, testing::UnorderedElementsAre("tasks", "model", "trials", "wall_s", "candidates_scored", "build_s",
-                                                  "measure_s", "failures"));
+  EXPECT_THAT(keys,
+              testing::UnorderedElementsAre("tasks", "model", "trials", "wall_s", "candidates_scored", "build_s",
+                                            "measure_s", "failures", "search_s", "learn_s", "trials_per_second",
+                                            "device_busy_fraction", "duplicates", "unrecorded", "stopped_because"));
   keys.clear();
   for (const auto& [key, value] : document["tasks"][0].items()) keys.push_back(key);
   EXPECT_THAT(keys, testing::UnorderedElementsAre("workload", "name", "weight", "flops", "space_size", "default_ns",

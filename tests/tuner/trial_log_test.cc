@@ -81,12 +81,12 @@ TEST_F(TrialLogTest, TotalsOfSessionsAddUp) {
   for (int session = 0; session < 2; ++session) {
     const auto log = Begin();
     ASSERT_TRUE(log->Append(tasks_, {Outcome(log.get(), static_cast<uint64_t>(session), 100)}).ok());
-    ASSERT_TRUE(log->EndSession(2.5, 1000).ok());
+    ASSERT_TRUE(log->EndSession({.wall_s = 2.5, .candidates_scored = 1000}).ok());
   }
   const auto log = Open();
   Load(log.get());
-  EXPECT_DOUBLE_EQ(log->totals().wall_s, 5);
-  EXPECT_EQ(log->totals().candidates_scored, 2000);
+  EXPECT_DOUBLE_EQ(log->totals().split.wall_s, 5);
+  EXPECT_EQ(log->totals().split.candidates_scored, 2000);
   EXPECT_DOUBLE_EQ(log->totals().build_s, 1);
   EXPECT_DOUBLE_EQ(log->totals().measure_s, 0.02);
 }
@@ -95,13 +95,13 @@ TEST_F(TrialLogTest, RecordsOfOtherModelsAreSeenButNotOwn) {
   {
     const auto log = Begin("another model");
     ASSERT_TRUE(log->Append(tasks_, {Outcome(log.get(), 1, 100)}).ok());
-    ASSERT_TRUE(log->EndSession(2.5, 1000).ok());
+    ASSERT_TRUE(log->EndSession({.wall_s = 2.5, .candidates_scored = 1000}).ok());
   }
   const auto log = Open();
   const auto seen = Load(log.get());
   ASSERT_EQ(seen.size(), 1u);
   EXPECT_FALSE(seen[0].own);
-  EXPECT_EQ(log->totals().wall_s, 0);
+  EXPECT_EQ(log->totals().split.wall_s, 0);
 }
 
 TEST_F(TrialLogTest, DuplicatesAreMarkedAndCostNoMeasuring) {

@@ -8,6 +8,7 @@
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
 #include "cli/commands.h"
+#include "cli/model_files.h"
 #include "cli/model_views.h"
 
 namespace tilth {
@@ -41,12 +42,42 @@ void AddEval(CLI::App* model, int* exit_code) {
   });
 }
 
+void AddTrain(CLI::App* model, int* exit_code) {
+  CLI::App* command = model->add_subcommand("train", "Trains a model on tuning logs, for sessions and builds to come");
+  command->footer("Example:\n  tilth model train lab.db desk.db -o machines.model");
+  const auto arguments = std::make_shared<TrainArguments>();
+  command->add_option("logs", arguments->logs, "tuning logs")->required();
+  command->add_option("-o,--output", arguments->output, "the file to write")->required();
+  command->add_option("--rounds", arguments->rounds, "trees of the forest (default: 200)")
+      ->check(CLI::Range(1, 10'000));
+  command->add_flag("--json", arguments->json, "print one JSON document");
+  command->callback([arguments, exit_code] {
+    const Status status = TrainModelFile(*arguments, std::cout);
+    *exit_code = status.ok() ? kExitOk : ReportError("model train", status);
+  });
+}
+
+void AddList(CLI::App* model, int* exit_code) {
+  CLI::App* command = model->add_subcommand("list", "What models were trained on, and how well they do");
+  command->footer("Example:\n  tilth model list models/");
+  const auto arguments = std::make_shared<ListArguments>();
+  command->add_option("models", arguments->paths,
+                      "model files, or folders of *.model files (default: the one that Tilth ships)");
+  command->add_flag("--json", arguments->json, "print one JSON document");
+  command->callback([arguments, exit_code] {
+    const Status status = ListModels(*arguments, std::cout);
+    *exit_code = status.ok() ? kExitOk : ReportError("model list", status);
+  });
+}
+
 }  // namespace
 
 void AddModelCommand(CLI::App& app, int* exit_code) {
   CLI::App* command = app.add_subcommand("model", "Cost models: train them on tuning logs, judge them, list them");
   command->require_subcommand(1);
+  AddTrain(command, exit_code);
   AddEval(command, exit_code);
+  AddList(command, exit_code);
 }
 
 }  // namespace tilth

@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "cli/table.h"
 #include "cost_model/corrected_prior.h"
+#include "cost_model/log_time_model.h"
 #include "cost_model/validation.h"
 #include "cost_model/xgb_model.h"
 #include "nlohmann/json.hpp"
@@ -30,7 +31,8 @@ std::vector<NamedFactory> Models(int rounds) {
   const XgbOptions options = {.rounds = rounds};
   return {{"analytic prior", [] { return MakeAnalyticModel(); }},
           {"forest", [=] { return XgbModel::Create(options); }},
-          {"corrected prior", [=] { return CorrectedPrior::Create(options); }}};
+          {"corrected prior", [=] { return CorrectedPrior::Create(options); }},
+          {"log time", [=] { return LogTimeModel::Create(options); }}};
 }
 
 // What was judged, and what it was given.

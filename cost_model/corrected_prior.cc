@@ -13,8 +13,13 @@ constexpr float kSmallest = 0.02f;
 }  // namespace
 
 StatusOr<std::unique_ptr<CorrectedPrior>> CorrectedPrior::Create(const XgbOptions& options) {
+  return Create(MakeAnalyticModel(), options);
+}
+
+StatusOr<std::unique_ptr<CorrectedPrior>> CorrectedPrior::Create(std::shared_ptr<const CostModel> prior,
+                                                                 const XgbOptions& options) {
   TILTH_ASSIGN_OR_RETURN(std::unique_ptr<XgbModel> correction, XgbModel::Create(options));
-  return std::unique_ptr<CorrectedPrior>(new CorrectedPrior(MakeAnalyticModel(), std::move(correction)));
+  return std::unique_ptr<CorrectedPrior>(new CorrectedPrior(std::move(prior), std::move(correction)));
 }
 
 Status CorrectedPrior::Update(const TrainingSet& data) {

@@ -25,6 +25,9 @@ struct TrainingSet {
   }
 };
 
+// INVALID_ARGUMENT: no rows, or vectors of different lengths.
+Status CheckLengths(const TrainingSet& data);
+
 // Not thread-safe; confined to the thread of its owner.
 class CostModel {
  public:

@@ -60,6 +60,10 @@ StatusOr<std::string_view> SavedModel(BoosterHandle booster) {
   return std::string_view(bytes, size);
 }
 
+Status SetInfo(DMatrixHandle matrix, const char* what, std::span<const float> values) {
+  return ToStatus(XGDMatrixSetFloatInfo(matrix, what, values.data(), static_cast<bst_ulong>(values.size())), what);
+}
+
 // best / median within each group; failures are as bad as infinitely slow.
 std::vector<float> Labels(const TrainingSet& data) {
   std::map<int, double> best;
@@ -108,15 +112,19 @@ StatusOr<std::unique_ptr<XgbModel>> XgbModel::Create(const XgbOptions& options) 
 }
 
 Status XgbModel::Update(const TrainingSet& data) {
-  const auto rows = static_cast<size_t>(data.rows());
-  if (rows == 0 || data.median_ns.size() != rows || data.group.size() != rows) {
-    return absl::InvalidArgumentError(StrCat("training set with ", rows, " rows, ", data.median_ns.size(),
-                                             " times and ", data.group.size(), " groups"));
+  TILTH_RETURN_IF_ERROR(CheckLengths(data));
+  return Fit(data.features, Labels(data), {});
+}
+
+Status XgbModel::Fit(const FeatureMatrix& features, std::span<const float> labels, std::span<const float> weights) {
+  const auto rows = static_cast<size_t>(features.rows());
+  if (rows == 0 || labels.size() != rows || (!weights.empty() && weights.size() != rows)) {
+    return absl::InvalidArgumentError(
+        StrCat("fitting ", rows, " rows to ", labels.size(), " labels with ", weights.size(), " weights"));
   }
-  TILTH_ASSIGN_OR_RETURN(const Matrix matrix, MakeMatrix(data.features));
-  const std::vector<float> labels = Labels(data);
-  TILTH_RETURN_IF_ERROR(ToStatus(
-      XGDMatrixSetFloatInfo(matrix.get(), "label", labels.data(), static_cast<bst_ulong>(labels.size())), "labels"));
+  TILTH_ASSIGN_OR_RETURN(const Matrix matrix, MakeMatrix(features));
+  TILTH_RETURN_IF_ERROR(SetInfo(matrix.get(), "label", labels));
+  if (!weights.empty()) TILTH_RETURN_IF_ERROR(SetInfo(matrix.get(), "weight", weights));
 
   const DMatrixHandle handles[] = {matrix.get()};
   TILTH_ASSIGN_OR_RETURN(Booster booster, MakeBooster(handles, 1));

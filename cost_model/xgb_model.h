@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -17,8 +18,8 @@ struct XgbOptions {
   int seed = 1;
 };
 
-// Regression on best_ns / median_ns within each group (1 for the best, 0 for failures), squared error, histogram trees,
-// one thread: the same data and options give the same model.
+// Regression, squared error, histogram trees, one thread: the same data and options give the same model. Update learns
+// best_ns / median_ns within each group (1 for the best, 0 for failures); Fit learns what it is told.
 class XgbModel : public CostModel {
  public:
   static StatusOr<std::unique_ptr<XgbModel>> Create(const XgbOptions& options = {});
@@ -31,6 +32,9 @@ class XgbModel : public CostModel {
   ~XgbModel() override;
   std::string name() const override { return "xgboost"; }
   Status Update(const TrainingSet& data) override;
+  // Learns one label per row, replacing what was learned before. `weights` may be empty: all the same.
+  // INVALID_ARGUMENT: lengths that differ, or no rows.
+  Status Fit(const FeatureMatrix& features, std::span<const float> labels, std::span<const float> weights);
   // FAILED_PRECONDITION before the first Update.
   StatusOr<std::vector<float>> Predict(const FeatureMatrix& features) const override;
   // The same numbers from XGBoost's own predictor, slowly: what Predict is checked against.

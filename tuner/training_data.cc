@@ -81,7 +81,8 @@ class Reader {
     const auto [group, is_new_group] = groups_.try_emplace(
         std::tuple(record.workload_hash, record.target_hash, record.device_fingerprint), data_.groups.size());
     if (is_new_group) {
-      data_.groups.push_back({record.workload_hash, workload.name, record.target_hash, record.device_fingerprint});
+      data_.groups.push_back({record.workload_hash, workload.name, record.target_hash, record.device_fingerprint,
+                              MachineClassOf(space.target())});
       rows_.emplace_back();
     }
     const auto [row, is_new] = rows_[group->second].try_emplace(candidate, static_cast<size_t>(data_.set.rows()));

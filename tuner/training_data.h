@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "cost_model/cost_model.h"
+#include "cost_model/pretrained_model.h"
 
 namespace tilth {
 
@@ -17,6 +18,7 @@ struct TrainingGroup {
   std::string workload_name;
   std::string target_hash;
   std::string device_fingerprint;
+  MachineClass machine;
 };
 
 struct TrainingData {

@@ -61,7 +61,7 @@ TEST_F(ModelViews, TasksTakesDynamicDimensions) {
 TEST_F(ModelViews, ZooListsItsModels) {
   const ProgramResult result = RunTilth({"zoo", "list", "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_EQ(json::parse(result.out)["models"].size(), 5u);
+  EXPECT_EQ(json::parse(result.out)["models"].size(), 6u);
 }
 
 TEST_F(ModelViews, ZooMakesATestCaseThatTasksReads) {

@@ -26,7 +26,7 @@ using Json = nlohmann::ordered_json;
 struct Arguments {
   std::string listen = "127.0.0.1:9190", state_directory = "tilth-farm", port_file;
   TrackerOptions tracker;
-  bool verbose = false;
+  bool verbose = false, no_sync = false;
 
   std::string address = "127.0.0.1:9190", device_class, device;
   bool resume = false, json = false;
@@ -55,8 +55,9 @@ Status Serve(const Arguments& arguments) {
   SetLogTag("tracker");
   if (arguments.verbose) SetLogLevel(LogLevel::kInfo);
   TILTH_RETURN_IF_ERROR(MakeDirectories(arguments.state_directory));
+  const Durability durability = arguments.no_sync ? Durability::kProcessDeath : Durability::kPowerCut;
   TILTH_ASSIGN_OR_RETURN(const std::unique_ptr<Store> store,
-                         OpenSqliteStore(StrCat(arguments.state_directory, "/tracker.db")));
+                         OpenSqliteStore(StrCat(arguments.state_directory, "/tracker.db"), durability));
   TILTH_ASSIGN_OR_RETURN(const std::unique_ptr<TrackerServer> server,
                          TrackerServer::Start(arguments.listen, arguments.tracker, *store));
   if (!arguments.port_file.empty()) {
@@ -193,6 +194,9 @@ void AddFarmCommand(CLI::App& app, int* exit_code) {
                    "or a trusted network")
       ->capture_default_str();
   serve->add_option("--state", a.state_directory, "Directory of the durable queue")->capture_default_str();
+  serve->add_flag("--no-sync", a.no_sync,
+                  "Do not wait for the disk: the newest trials and results survive the death of the process, "
+                  "but not a power cut");
   serve->add_option("--port-file", a.port_file, "Write the port here once it listens");
   serve->add_option("--token", a.tracker.enrolment_token, "Agents must show it");
   serve->add_option("--lease-ms", a.tracker.lease_ms, "How long a silent agent keeps a trial")

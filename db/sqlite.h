@@ -17,6 +17,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include "base/files.h"
 #include "base/status.h"
 
 struct sqlite3;
@@ -32,7 +33,8 @@ enum class Mode {
 
 struct Options {
   Mode mode = Mode::kCreate;
-  int busy_timeout_ms = 10'000;  // how long a writer waits for another one before kUnavailable
+  int busy_timeout_ms = 10'000;                   // how long a writer waits for another one before kUnavailable
+  Durability durability = Durability::kPowerCut;  // of what a transaction has written
 };
 
 // A prepared statement. Parameters count from 1 as in SQL ("?1"), columns from 0. Must not outlive its Database.

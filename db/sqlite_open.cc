@@ -115,13 +115,16 @@ StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path, cons
   if (code != SQLITE_OK) return ErrorForPath(path, handle, code, "opening");
   sqlite3_busy_timeout(handle, options.busy_timeout_ms);
   // The first statement reads the header, so that a file that is no database is found here.
-  const std::string setup = options.mode == Mode::kReadOnly
-                                ? "PRAGMA query_only = 1; SELECT count(*) FROM sqlite_schema;"
-                                : "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
+  const bool power_cut = options.durability == Durability::kPowerCut;
+  const std::string setup =
+      options.mode == Mode::kReadOnly
+          ? "PRAGMA query_only = 1; SELECT count(*) FROM sqlite_schema;"
+          : StrCat("PRAGMA journal_mode = WAL; PRAGMA synchronous = ", power_cut ? "FULL" : "NORMAL",
+                   "; PRAGMA foreign_keys = ON;");
   const int setup_code = sqlite3_exec(handle, setup.c_str(), nullptr, nullptr, nullptr);
   if ((setup_code & 0xff) == SQLITE_ERROR) {
-    return absl::DataLossError(StrCat(path, ": opening: its header or schema is damaged: restore a copy (SQLite: ",
-                                      sqlite3_errmsg(handle), ")"));
+    return absl::DataLossError(StrCat(
+        path, ": opening: its header or schema is damaged: restore a copy (SQLite: ", sqlite3_errmsg(handle), ")"));
   }
   if (setup_code != SQLITE_OK) return ErrorForPath(path, handle, setup_code, "opening");
   return database;

@@ -123,8 +123,10 @@ class EmbeddedFarm::Impl {
   Status StartTracker() {
     const std::string port_file = StrCat(state_directory_, "/port");
     TILTH_RETURN_IF_ERROR(RemoveFile(port_file));
-    const std::vector<std::string> command = {StrCat(programs_, "/tilth"),          "farm",        "serve",  "--state",
-                                              StrCat(state_directory_, "/tracker"), "--port-file", port_file};
+    std::vector<std::string> command = {StrCat(programs_, "/tilth"),          "farm",        "serve",  "--state",
+                                        StrCat(state_directory_, "/tracker"), "--port-file", port_file};
+    // A power cut ends the session, too, which is all that the queue is for.
+    command.emplace_back("--no-sync");
     std::vector<std::string> argv = command;
     argv.insert(argv.end(), {"--listen", "127.0.0.1:0"});
     tracker_.emplace("tracker", SubprocessOptions{.argv = argv, .stdout_to = ChildStream::kDiscard});

@@ -202,8 +202,8 @@ class SqliteStore : public Store {
 
 }  // namespace
 
-StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path) {
-  TILTH_ASSIGN_OR_RETURN(auto database, sqlite::Database::Open(path));
+StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path, Durability durability) {
+  TILTH_ASSIGN_OR_RETURN(auto database, sqlite::Database::Open(path, {.durability = durability}));
   auto store = std::make_unique<SqliteStore>(std::move(database));
   TILTH_RETURN_IF_ERROR(store->Migrate(), "opening the tracker's state");
   return std::unique_ptr<Store>(std::move(store));

@@ -3,11 +3,13 @@
 
 #include <memory>
 
+#include "base/files.h"
 #include "farm/store.h"
 
 namespace tilth {
 
 // Opens or creates the file. kFailedPrecondition for the schema of another version, which is named with ours.
-StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path);
+StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path,
+                                                 Durability durability = Durability::kPowerCut);
 
 }  // namespace tilth

@@ -1,6 +1,7 @@
 #include "rpc_agent/agent.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/file.h>
 
 #include <chrono>
@@ -37,6 +38,15 @@ bool SameLease(const proto::Lease& a, const proto::Lease& b) {
 bool RefusedForGood(const Status& status) {
   return absl::IsFailedPrecondition(status) || absl::IsPermissionDenied(status) || absl::IsInvalidArgument(status) ||
          absl::IsUnimplemented(status);
+}
+
+// The calling thread, and processes that it starts, stay on `core`; negative: anywhere.
+void MoveTo(int core) {
+  if (core < 0 || core >= CPU_SETSIZE) return;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(core, &set);
+  sched_setaffinity(0, sizeof set, &set);
 }
 
 }  // namespace
@@ -171,8 +181,10 @@ class Agent::Impl {
     stream_.Send(message);
   }
 
-  // The worker: one trial after another.
+  // The worker: one trial after another. It sleeps while a trial runs, so it may live on the core that measures, where
+  // nobody keeps it from reading a result and starting the next trial.
   void Work() {
+    MoveTo(options_.executor.core);
     std::unique_lock lock(mutex_);
     for (;;) {
       wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });

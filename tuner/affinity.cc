@@ -1,5 +1,8 @@
 #include "tuner/affinity.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 namespace tilth {
 
 std::vector<int> AllowedCores() {
@@ -26,6 +29,12 @@ CoreAvoidance::CoreAvoidance(int core) {
 
 CoreAvoidance::~CoreAvoidance() {
   if (changed_) sched_setaffinity(0, sizeof before_, &before_);
+}
+
+void GiveWay() {
+  constexpr int kSteps = 5;  // a third of the weight, if others want the core
+  const auto thread = static_cast<id_t>(gettid());
+  setpriority(PRIO_PROCESS, thread, getpriority(PRIO_PROCESS, thread) + kSteps);
 }
 
 }  // namespace tilth

@@ -1,4 +1,4 @@
-// Which cores this process may use, and keeping off the one that measures.
+// Which cores this process may use, keeping off the one that measures, and who goes first on the others.
 #pragma once
 
 #include <sched.h>
@@ -24,5 +24,9 @@ class CoreAvoidance {
   cpu_set_t before_;
   bool changed_ = false;
 };
+
+// The calling thread, and threads that it starts later, give way to the others of this process. For ever: only a
+// privileged thread may take it back.
+void GiveWay();
 
 }  // namespace tilth

@@ -40,8 +40,13 @@ class FarmMeasurer : public Measurer {
                                                   ", but devices of class '", client_options.device_class, "' are ",
                                                   device_.architecture, ": give another --target or another --device"));
     }
-    const int build_threads = std::clamp(static_cast<int>(AllowedCores().size()), 1, kMostBuildThreads);
-    pipeline_ = std::make_unique<MeasurePipeline>(client_.get(), build_threads, options.artifact_cache);
+    TILTH_ASSIGN_OR_RETURN(const std::vector<DeviceStatus> statuses, client_->Devices());
+    const auto is_there = [](const DeviceStatus& status) { return status.state != "offline"; };
+    PipelineOptions pipeline_options;
+    pipeline_options.build_threads = std::clamp(static_cast<int>(AllowedCores().size()), 1, kMostBuildThreads);
+    pipeline_options.devices = static_cast<int>(std::count_if(statuses.begin(), statuses.end(), is_there));
+    pipeline_options.artifact_cache = options.artifact_cache;
+    pipeline_ = std::make_unique<MeasurePipeline>(client_.get(), pipeline_options);
     return absl::OkStatus();
   }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <deque>
 #include <map>
 #include <utility>
 
@@ -22,6 +23,11 @@ constexpr int64_t kWaitSliceMs = 25;
 // For the naive baseline, which runs in the same deadline: slow code on a slow board.
 constexpr double kSlowestFlopsPerMs = 50'000;
 constexpr int64_t kShortestDeadlineMs = 15'000;
+// A trial that finds no other waiting for its device may be measured as long as the next build takes: the time would be
+// lost, and buys a narrower interval.
+constexpr double kSpareTimeCi = 0.25;
+// Of artifacts that may be measured again at the end; the oldest make room.
+constexpr size_t kKeptArtifactBytes = size_t{64} << 20;
 
 MeasureErrorKind KindOf(BuildStep step) {
   switch (step) {
@@ -59,8 +65,11 @@ Trial MakeTrial(const MeasureJob& job, std::string shared_object, const std::str
 
 class MeasurePipeline::Impl {
  public:
-  Impl(FarmClient* farm, int build_threads, ArtifactCache* cache)
-      : farm_(farm), cache_(cache), pool_(static_cast<size_t>(std::max(1, build_threads))) {}
+  Impl(FarmClient* farm, const PipelineOptions& options)
+      : farm_(farm),
+        cache_(options.artifact_cache),
+        enough_submitted_(static_cast<size_t>(2 * std::max(1, options.devices))),
+        pool_(static_cast<size_t>(std::max(1, options.build_threads))) {}
 
   ~Impl() {
     cancelled_.store(true);
@@ -136,7 +145,7 @@ class MeasurePipeline::Impl {
     StatusOr<std::string> baseline = BaselineOf(job);
     BuildReport report;
     StatusOr<Artifact> artifact = absl::UnknownError("");
-    if (baseline.ok()) artifact = BuildArtifact(*job.space, job.candidate, &report, cache_);
+    if (baseline.ok()) artifact = ArtifactOf(job, &report);
     outcome.build_s = 1e-9 * static_cast<double>(SystemClock().NowNs() - begun_ns);
     outcome.job = std::move(job);
 
@@ -155,10 +164,38 @@ class MeasurePipeline::Impl {
     outcome.artifact_hash = artifact->hash;
     Trial trial = MakeTrial(outcome.job, std::move(artifact->shared_object), *baseline);
     if (IsDuplicate(&outcome)) return;
+    if (HasSpareTime()) trial.options.target_relative_ci *= kSpareTimeCi;
     if (Status status = farm_->Submit({trial}); !status.ok()) {
       absl::MutexLock lock(&mutex_);
       failure_.Update(Annotate(status, "submitting a trial"));
     }
+  }
+
+  StatusOr<Artifact> ArtifactOf(const MeasureJob& job, BuildReport* report) {
+    const std::pair<int, Candidate> key(job.task, job.candidate);
+    {
+      absl::MutexLock lock(&kept_mutex_);
+      if (const auto found = kept_.find(key); found != kept_.end()) return found->second;
+    }
+    TILTH_ASSIGN_OR_RETURN(const Artifact artifact, BuildArtifact(*job.space, job.candidate, report, cache_));
+    absl::MutexLock lock(&kept_mutex_);
+    if (kept_.emplace(key, artifact).second) {
+      kept_order_.push_back(key);
+      kept_bytes_ += artifact.shared_object.size();
+    }
+    while (kept_bytes_ > kKeptArtifactBytes) {
+      const auto oldest = kept_.find(kept_order_.front());
+      kept_bytes_ -= oldest->second.shared_object.size();
+      kept_.erase(oldest);
+      kept_order_.pop_front();
+    }
+    return artifact;
+  }
+
+  // Whether the trial that is about to be submitted will have nothing behind it.
+  bool HasSpareTime() const {
+    absl::MutexLock lock(&mutex_);
+    return submitted_.size() <= enough_submitted_;
   }
 
   // Takes `outcome` over in any case: either it is answered from a twin, or it waits for its own result.
@@ -224,6 +261,7 @@ class MeasurePipeline::Impl {
 
   FarmClient* const farm_;
   ArtifactCache* const cache_;
+  const size_t enough_submitted_;  // one runs and one waits on every device
   std::atomic<bool> cancelled_ = false;
 
   mutable absl::Mutex mutex_;
@@ -233,14 +271,19 @@ class MeasurePipeline::Impl {
   std::map<std::pair<int, std::string>, Code> codes_ ABSL_GUARDED_BY(mutex_);
   Status failure_ ABSL_GUARDED_BY(mutex_);
 
+  absl::Mutex kept_mutex_;
+  std::map<std::pair<int, Candidate>, Artifact> kept_ ABSL_GUARDED_BY(kept_mutex_);
+  std::deque<std::pair<int, Candidate>> kept_order_ ABSL_GUARDED_BY(kept_mutex_);
+  size_t kept_bytes_ ABSL_GUARDED_BY(kept_mutex_) = 0;
+
   absl::Mutex baseline_mutex_;  // held while building one, so that two candidates do not build it twice
   std::map<int, std::string> baselines_ ABSL_GUARDED_BY(baseline_mutex_);
 
   boost::asio::thread_pool pool_;  // last: its threads use what is above
 };
 
-MeasurePipeline::MeasurePipeline(FarmClient* farm, int build_threads, ArtifactCache* cache)
-    : impl_(std::make_unique<Impl>(farm, build_threads, cache)) {}
+MeasurePipeline::MeasurePipeline(FarmClient* farm, const PipelineOptions& options)
+    : impl_(std::make_unique<Impl>(farm, options)) {}
 MeasurePipeline::~MeasurePipeline() = default;
 
 void MeasurePipeline::Enqueue(MeasureJob job) { impl_->Enqueue(std::move(job)); }

@@ -2,7 +2,8 @@
 //
 // Build threads make artifacts and hand them to the farm themselves, so that the device has work while the owner
 // thinks. A candidate whose machine code is identical to one already measured for the same task is not measured again:
-// its outcome is a copy. The baseline artifact of a task is built with its first candidate.
+// its outcome is a copy. The baseline artifact of a task is built with its first candidate. A candidate that is
+// measured again is not built again. When a device has nothing waiting, the next trial is measured more precisely.
 #pragma once
 
 #include <cstdint>
@@ -19,11 +20,17 @@ namespace tilth {
 
 class ArtifactCache;
 
+struct PipelineOptions {
+  int build_threads = 1;
+  int devices = 1;                          // that measure for this pipeline
+  ArtifactCache* artifact_cache = nullptr;  // outlives the pipeline; null: none
+};
+
 // The owner's methods belong to one thread.
 class MeasurePipeline {
  public:
-  // `farm` and `cache`, which may be null, outlive the pipeline.
-  MeasurePipeline(FarmClient* farm, int build_threads, ArtifactCache* cache = nullptr);
+  // `farm` outlives the pipeline.
+  MeasurePipeline(FarmClient* farm, const PipelineOptions& options);
   ~MeasurePipeline();  // waits for builds that have begun, drops the rest
 
   void Enqueue(MeasureJob job);

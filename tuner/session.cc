@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -15,9 +16,10 @@
 #include "cost_model/features.h"
 #include "ir/workload.h"
 #include "nlohmann/json.hpp"
+#include "tuner/affinity.h"
 #include "tuner/evolutionary_search.h"
-#include "tuner/feature_scorer.h"
 #include "tuner/farm_measurer.h"
+#include "tuner/feature_scorer.h"
 #include "tuner/final_round.h"
 #include "tuner/learner.h"
 #include "tuner/measurer.h"
@@ -171,6 +173,8 @@ class Session {
   }
 
   Status Work() {
+    // Builds keep the device busy; what is thought here is needed only when enough has been measured.
+    GiveWay();
     TILTH_RETURN_IF_ERROR(Refresh());
     TILTH_RETURN_IF_ERROR(Fill());
     while (measurer_->UnderWay() > 0 && !Stopped() && !OutOfTime()) TILTH_RETURN_IF_ERROR(Collect(/*go_on=*/true));
@@ -412,7 +416,12 @@ StatusOr<TuneSummary> Tune(const Partition& partition, const TuneOptions& option
   }
   if (resolved.trials == 0) resolved.trials = options.time_budget_s > 0 ? kUnlimitedTrials : kDefaultTrials;
   if (resolved.seed == 0) resolved.seed = 1;
-  return Session(partition, resolved, recorded ? &*recorded : nullptr, progress, stop).Run();
+  // A thread of its own, because it gives way.
+  StatusOr<TuneSummary> summary = absl::InternalError("the session has not run");
+  std::thread([&] {
+    summary = Session(partition, resolved, recorded ? &*recorded : nullptr, progress, stop).Run();
+  }).join();
+  return summary;
 }
 
 }  // namespace tilth

@@ -22,7 +22,7 @@ class MeasurePipelineTest : public ::testing::Test {
     ASSERT_TRUE(client.ok()) << client.status();
     client_ = *std::move(client);
     ASSERT_TRUE(client_->WaitDevice(60'000).ok());
-    pipeline_ = std::make_unique<MeasurePipeline>(client_.get(), 2);
+    pipeline_ = std::make_unique<MeasurePipeline>(client_.get(), PipelineOptions{.build_threads = 2});
   }
 
   MeasureJob Job(const Candidate& candidate, const std::string& trial_id) {
@@ -83,7 +83,7 @@ TEST_F(MeasurePipelineTest, IdenticalMachineCodeIsMeasuredOnce) {
 TEST_F(MeasurePipelineTest, CodeKnownFromTheLogIsNotMeasured) {
   pipeline_->Enqueue(Job(space_->Default(), "a"));
   const std::string hash = Collect(1).at(0).artifact_hash;
-  MeasurePipeline another(client_.get(), 1);
+  MeasurePipeline another(client_.get(), PipelineOptions());
   MeasureResult known;
   known.median_ns = 4711;
   another.AddKnown(0, hash, "from the log", known);

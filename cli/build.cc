@@ -9,6 +9,7 @@
 #include "cli/artifact_cache_argument.h"
 #include "cli/build_model.h"
 #include "cli/commands.h"
+#include "cli/cost_model_argument.h"
 #include "cli/table.h"
 #include "nlohmann/json.hpp"
 
@@ -24,14 +25,20 @@ struct Arguments {
 // The share of calls whose kernel is tuned is what a user wants to know first.
 void PrintSummary(const Package& package, const std::string& directory) {
   const ModelDescription& model = package.description;
-  size_t tuned_calls = 0, tuned_kernels = 0;
+  size_t tuned_calls = 0, tuned_kernels = 0, predicted_kernels = 0;
   for (const int kernel : model.calls) tuned_calls += model.kernels[kernel].tuned;
-  for (const KernelDescription& kernel : model.kernels) tuned_kernels += kernel.tuned;
+  for (const KernelDescription& kernel : model.kernels) {
+    tuned_kernels += kernel.tuned;
+    predicted_kernels += kernel.predicted_gain > 0;
+  }
   std::cout << directory << "/lib" << model.name << ".so: " << model.kernels.size() << " kernels (" << tuned_kernels
-            << " tuned) in " << model.calls.size() << " calls (" << tuned_calls << " tuned), weights "
-            << FormatBytes(model.weight_bytes) << ", working memory " << FormatBytes(model.arena_bytes) << "\n";
+            << " tuned, " << predicted_kernels << " predicted) in " << model.calls.size() << " calls (" << tuned_calls
+            << " tuned), weights " << FormatBytes(model.weight_bytes) << ", working memory "
+            << FormatBytes(model.arena_bytes) << "\n";
   if (tuned_kernels < model.kernels.size()) {
-    std::cout << "untuned kernels have their default schedule; 'tilth tune' finds better ones\n";
+    std::cout
+        << "the others have schedules that a cost model expects to be fast, or their defaults; 'tilth tune' finds "
+           "better ones\n";
   }
   std::cout << "run it: tilth run " << directory << "\n";
 }
@@ -67,6 +74,7 @@ void AddBuildCommand(CLI::App& app, int* exit_code) {
       ->add_option("--threads", arguments->build.threads,
                    "threads that the library uses unless told otherwise (default: all CPUs)")
       ->check(CLI::Range(1, 256));
+  AddCostModelArgument(command, &arguments->build.cost_model);
   AddArtifactCacheArgument(command, &arguments->build.artifact_cache);
   command->add_flag("--strict", arguments->build.strict, "fail if a kernel is not tuned");
   command->add_flag("--json", arguments->json, "print the manifest");

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "cli/artifact_cache_argument.h"
+#include "cli/cost_model_argument.h"
 #include "compiler/lower/lower.h"
 #include "db/tuning_log.h"
 #include "search_space/space.h"
@@ -11,7 +12,8 @@
 namespace tilth {
 namespace {
 
-StatusOr<std::vector<KernelChoice>> ChooseKernels(const LoadedModel& model, const TuningLog* log, bool strict) {
+StatusOr<std::vector<KernelChoice>> ChooseKernels(const LoadedModel& model, const TuningLog* log,
+                                                  const CostModel* cost_model, bool strict) {
   std::vector<std::unique_ptr<SearchSpace>> spaces;
   std::vector<const SearchSpace*> views;
   for (const Workload& workload : model.partition.workloads) {
@@ -19,7 +21,7 @@ StatusOr<std::vector<KernelChoice>> ChooseKernels(const LoadedModel& model, cons
                            workload.name);
     views.push_back(spaces.back().get());
   }
-  TILTH_ASSIGN_OR_RETURN(const std::vector<Selection> selections, SelectCandidates(views, log, strict));
+  TILTH_ASSIGN_OR_RETURN(const std::vector<Selection> selections, SelectCandidates(views, log, strict, cost_model));
   std::vector<KernelChoice> choices;
   for (size_t i = 0; i < spaces.size(); ++i) {
     const Workload& workload = spaces[i]->workload();
@@ -29,6 +31,7 @@ StatusOr<std::vector<KernelChoice>> ChooseKernels(const LoadedModel& model, cons
     choice.decisions = selections[i].decisions;
     choice.tuned = selections[i].tuned;
     choice.median_ns = selections[i].median_ns;
+    choice.predicted_gain = selections[i].predicted_gain;
   }
   return choices;
 }
@@ -51,7 +54,10 @@ StatusOr<Package> BuildModel(const BuildArguments& arguments) {
 
   TILTH_ASSIGN_OR_RETURN(const LoadedModel model, LoadModel(arguments.model));
   options.model_hash = model.model_hash;
-  TILTH_ASSIGN_OR_RETURN(const std::vector<KernelChoice> choices, ChooseKernels(model, log.get(), arguments.strict));
+  TILTH_ASSIGN_OR_RETURN(const std::shared_ptr<const CostModel> cost_model,
+                         OpenCostModel(arguments.cost_model, model.target));
+  TILTH_ASSIGN_OR_RETURN(const std::vector<KernelChoice> choices,
+                         ChooseKernels(model, log.get(), cost_model.get(), arguments.strict));
   return BuildPackage(model.partition, choices, model.target, options);
 }
 

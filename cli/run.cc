@@ -31,7 +31,10 @@ void PrintJson(const RunReport& report) {
                    {"threads", report.threads},
                    {"kernels", Json::array()}};
   for (const KernelTime& kernel : report.kernels) {
-    document["kernels"].push_back({{"name", kernel.name}, {"median_ns", kernel.median_ns}, {"tuned", kernel.tuned}});
+    document["kernels"].push_back({{"name", kernel.name},
+                                   {"median_ns", kernel.median_ns},
+                                   {"tuned", kernel.tuned},
+                                   {"predicted", kernel.predicted}});
   }
   std::cout << document.dump(2) << "\n";
 }
@@ -43,7 +46,7 @@ void PrintTable(const ModelDescription& model, const RunReport& report) {
   for (const KernelTime& kernel : report.kernels) {
     table.AddRow({kernel.name, FormatDuration(kernel.median_ns),
                   absl::StrFormat("%.1f %%", kernels_ns > 0 ? 100 * kernel.median_ns / kernels_ns : 0),
-                  kernel.tuned ? "tuned" : "default"});
+                  kernel.tuned ? "tuned" : (kernel.predicted ? "predicted" : "default")});
   }
   std::cout << table.Render(TerminalWidth()) << model.name << ": " << FormatDuration(report.median_ns)
             << " (10 % of runs " << FormatDuration(report.p10_ns) << " or less, 90 % " << FormatDuration(report.p90_ns)

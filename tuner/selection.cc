@@ -5,6 +5,7 @@
 #include "db/tuning_log.h"
 #include "ir/target.h"
 #include "ir/workload.h"
+#include "tuner/predicted_choice.h"
 
 namespace tilth {
 namespace {
@@ -14,7 +15,7 @@ constexpr int kMostRecords = 64;
 
 }  // namespace
 
-StatusOr<Selection> SelectCandidate(const SearchSpace& space, const TuningLog* log) {
+StatusOr<Selection> SelectCandidate(const SearchSpace& space, const TuningLog* log, const CostModel* model) {
   Selection selection;
   if (log != nullptr) {
     TILTH_ASSIGN_OR_RETURN(const std::vector<TuningRecord> records,
@@ -35,16 +36,24 @@ StatusOr<Selection> SelectCandidate(const SearchSpace& space, const TuningLog* l
     }
   }
   selection.candidate = space.Default();
+  if (model != nullptr) {
+    TILTH_ASSIGN_OR_RETURN(const std::optional<PredictedChoice> choice, PredictChoice(space, *model),
+                           "choosing a schedule of ", space.workload().name);
+    if (choice) {
+      selection.candidate = choice->candidate;
+      selection.predicted_gain = choice->gain;
+    }
+  }
   selection.decisions = space.ToDecisions(selection.candidate);
   return selection;
 }
 
 StatusOr<std::vector<Selection>> SelectCandidates(const std::vector<const SearchSpace*>& spaces, const TuningLog* log,
-                                                  bool strict) {
+                                                  bool strict, const CostModel* model) {
   std::vector<Selection> selections;
   std::vector<std::string> untuned;
   for (const SearchSpace* space : spaces) {
-    TILTH_ASSIGN_OR_RETURN(Selection selection, SelectCandidate(*space, log));
+    TILTH_ASSIGN_OR_RETURN(Selection selection, SelectCandidate(*space, log, model));
     if (!selection.tuned) untuned.push_back(space->workload().name);
     selections.push_back(std::move(selection));
   }

@@ -34,6 +34,7 @@ Json ToJsonValue(const KernelDescription& kernel) {
   entry["uses"] = kernel.uses;
   entry["tuned"] = kernel.tuned;
   if (kernel.tuned) entry["median_ns"] = kernel.median_ns;
+  if (kernel.predicted_gain > 0) entry["predicted_gain"] = kernel.predicted_gain;
   entry["decisions"] = Json::parse(ToJson(kernel.decisions));
   return entry;
 }
@@ -79,6 +80,7 @@ StatusOr<ModelDescription> FromJson(const Json& manifest) {
     kernel.uses = entry.at("uses");
     kernel.tuned = entry.at("tuned");
     kernel.median_ns = entry.value("median_ns", 0.0);
+    kernel.predicted_gain = entry.value("predicted_gain", 0.0);
     description.kernels.push_back(std::move(kernel));
   }
   description.calls = manifest.at("calls").get<std::vector<int>>();

@@ -17,7 +17,8 @@ struct KernelDescription {
   std::string workload;  // structural hash
   int uses = 0;          // calls in the model
   bool tuned = false;
-  double median_ns = 0;  // of the tuning record; 0 when not tuned
+  double median_ns = 0;       // of the tuning record; 0 when not tuned
+  double predicted_gain = 0;  // over the default, of a schedule that a cost model chose; 0: it did not
   Decisions decisions;
 };
 

@@ -31,7 +31,7 @@ ModelDescription Describe(const Partition& partition, const std::vector<KernelCh
   for (size_t i = 0; i < choices.size(); ++i) {
     const Workload& workload = partition.workloads[i];
     description.kernels.push_back({workload.name, StructuralHash(workload), partition.weights[i], choices[i].tuned,
-                                   choices[i].median_ns, choices[i].decisions});
+                                   choices[i].median_ns, choices[i].predicted_gain, choices[i].decisions});
   }
   for (const KernelCall& call : partition.calls) description.calls.push_back(call.workload);
   return description;

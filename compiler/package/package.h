@@ -18,7 +18,8 @@ struct KernelChoice {
   LoopProgram program;
   Decisions decisions;
   bool tuned = false;
-  double median_ns = 0;  // of the tuning record; 0 when not tuned
+  double median_ns = 0;       // of the tuning record; 0 when not tuned
+  double predicted_gain = 0;  // over the default, of a schedule that a cost model chose; 0: it did not
 };
 
 class ArtifactCache;

@@ -93,7 +93,7 @@ void FillTimes(const Json& reply, const ModelDescription& model, RunReport* repo
   const std::vector<double> kernel_ns = reply.at("kernel_median_ns");
   for (size_t i = 0; i < model.calls.size(); ++i) {
     const KernelDescription& kernel = model.kernels[model.calls[i]];
-    report->kernels.push_back({kernel.name, kernel_ns.at(i), kernel.tuned});
+    report->kernels.push_back({kernel.name, kernel_ns.at(i), kernel.tuned, kernel.predicted_gain > 0});
   }
 }
 

@@ -25,6 +25,7 @@ struct KernelTime {
   std::string name;
   double median_ns = 0;
   bool tuned = false;
+  bool predicted = false;  // the schedule is a cost model's choice
 };
 
 struct RunReport {

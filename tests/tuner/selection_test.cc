@@ -1,6 +1,10 @@
 #include "tuner/selection.h"
 
+#include <algorithm>
+
 #include "base/files.h"
+#include "cost_model/cost_model.h"
+#include "cost_model/features.h"
 #include "db/tuning_log.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -9,6 +13,27 @@
 
 namespace tilth {
 namespace {
+
+// Expects candidates to be the faster, the longer their reduction is unrolled.
+class UnrollingModel : public CostModel {
+ public:
+  std::string name() const override { return "unrolling"; }
+  Status Update(const TrainingSet&) override { return absl::OkStatus(); }
+  StatusOr<std::vector<float>> Predict(const FeatureMatrix& features) const override {
+    const auto& names = FeatureNames();
+    const auto column = std::find(names.begin(), names.end(), "choice.k_unroll") - names.begin();
+    std::vector<float> scores;
+    for (int row = 0; row < features.rows(); ++row) scores.push_back(features.at(row, static_cast<int>(column)));
+    return scores;
+  }
+};
+
+// Expects all candidates to be alike.
+class IndifferentModel : public UnrollingModel {
+  StatusOr<std::vector<float>> Predict(const FeatureMatrix& features) const override {
+    return std::vector<float>(static_cast<size_t>(features.rows()), 0.0f);
+  }
+};
 
 class SelectionTest : public ::testing::Test {
  protected:
@@ -43,6 +68,8 @@ class SelectionTest : public ::testing::Test {
   std::string path_;
   std::vector<TuningTask> tasks_;
   std::unique_ptr<TrialLog> log_;
+  UnrollingModel unrolling_;
+  IndifferentModel indifferent_;
 };
 
 TEST_F(SelectionTest, WithoutALogIsTheDefault) {
@@ -110,6 +137,28 @@ TEST_F(SelectionTest, StrictNamesEveryUntunedKernel) {
   EXPECT_EQ(strict.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(strict.message()),
               ::testing::AllOf(::testing::HasSubstr("softmax"), ::testing::HasSubstr("1 of 2")));
+}
+
+TEST_F(SelectionTest, WithoutARecordIsWhatTheModelExpectsToBeClearlyFaster) {
+  const Selection selection = SelectCandidate(space(), nullptr, &unrolling_).value();
+  EXPECT_FALSE(selection.tuned);
+  EXPECT_GT(selection.predicted_gain, 1);
+  EXPECT_NE(selection.candidate, space().Default());
+  EXPECT_EQ(SelectCandidate(space(), nullptr, &unrolling_).value().candidate, selection.candidate);
+}
+
+TEST_F(SelectionTest, IsTheDefaultWhereTheModelExpectsNoClearGain) {
+  const Selection selection = SelectCandidate(space(), nullptr, &indifferent_).value();
+  EXPECT_EQ(selection.candidate, space().Default());
+  EXPECT_EQ(selection.predicted_gain, 0);
+}
+
+TEST_F(SelectionTest, ARecordComesBeforeTheModel) {
+  Record(space().At(1), 300);
+  const auto log = TuningLog::Open(path_).value();
+  const Selection selection = SelectCandidate(space(), log.get(), &unrolling_).value();
+  EXPECT_TRUE(selection.tuned);
+  EXPECT_EQ(selection.candidate, space().At(1));
 }
 
 }  // namespace

@@ -132,6 +132,7 @@ Status XgbModel::Fit(const FeatureMatrix& features, std::span<const float> label
   const std::pair<const char*, std::string> parameters[] = {
       {"objective", "reg:squarederror"},
       {"tree_method", "hist"},
+      {"max_bin", StrCat(options.bins)},
       {"max_depth", StrCat(options.depth)},
       {"eta", absl::StrFormat("%g", options.eta)},
       {"subsample", absl::StrFormat("%g", options.subsample)},

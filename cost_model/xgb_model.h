@@ -13,6 +13,7 @@ namespace tilth {
 struct XgbOptions {
   int rounds = 100;
   int depth = 6;
+  int bins = 32;  // per feature; 256 order no better (4,500 records: .868 of pairs against .870) and take twice as long
   double eta = 0.1;
   double subsample = 0.8;
   int seed = 1;

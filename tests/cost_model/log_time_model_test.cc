@@ -66,7 +66,8 @@ TEST(LogTimeModel, LearnsNothingFromAGroupOfFailures) {
   std::fill(data.median_ns.begin(), data.median_ns.end(), 0.0);
   const auto model = LogTimeModel::Create().value();
   ASSERT_TRUE(model->Update(data).ok());
-  for (const float score : model->Predict(data.features).value()) EXPECT_NEAR(score, 0, 1e-3);
+  const std::vector<float> scores = model->Predict(data.features).value();
+  for (const float score : scores) EXPECT_NEAR(score, 0, 1e-3);
 }
 
 }  // namespace

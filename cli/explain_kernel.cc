@@ -12,8 +12,7 @@
 #include "cli/model_arguments.h"
 #include "cli/table.h"
 #include "compiler/explain_kernel.h"
-#include "cost_model/analytic_prior.h"
-#include "cost_model/nest_analysis.h"
+#include "cost_model/features.h"
 #include "db/tuning_log.h"
 #include "nlohmann/json.hpp"
 #include "tuner/selection.h"
@@ -78,19 +77,11 @@ Candidate Predict(const SearchSpace& space, int count) {
   Rng rng(/*seed=*/1);
   std::vector<Candidate> candidates = space.Defaults();
   for (int i = 0; i < count; ++i) candidates.push_back(space.Random(rng));
-  auto time_ns = [&](const Candidate& candidate) {
-    const LoopNest nest = space.Resolve(candidate);
-    return EstimateTime(Analyze(nest, space.target()), nest, space.target()).TotalNs();
-  };
-  Candidate best = candidates[0];
-  double best_ns = time_ns(best);
-  for (const Candidate& candidate : candidates) {
-    const double ns = time_ns(candidate);
-    if (ns >= best_ns) continue;
-    best = candidate;
-    best_ns = ns;
-  }
-  return best;
+  const FeatureMatrix features = ExtractFeatures(space, candidates);
+  int best = 0;
+  for (int i = 1; i < features.rows(); ++i)
+    if (features.at(i, PriorFeature()) < features.at(best, PriorFeature())) best = i;
+  return candidates[static_cast<size_t>(best)];
 }
 
 StatusOr<Selection> Choose(const SearchSpace& space, const TuningLog* log, const Arguments& arguments) {

@@ -27,6 +27,12 @@ void FeatureMatrix::Append(std::span<const float> features) {
   for (size_t column = 0; column < features.size(); ++column) first[column * kBlockRows] = features[column];
 }
 
+void FeatureMatrix::CopyRow(const FeatureMatrix& source, int from, int to) {
+  const float* const source_first = source.block(from / kBlockRows) + from % kBlockRows;
+  float* const first = block(to / kBlockRows) + to % kBlockRows;
+  for (int column = 0; column < columns_; ++column) first[column * kBlockRows] = source_first[column * kBlockRows];
+}
+
 void FeatureMatrix::Resize(int rows) {
   rows_ = rows;
   lines_.resize(Line(num_blocks()));

@@ -29,6 +29,8 @@ class FeatureMatrix {
 
   // `features` has as many numbers as there are columns.
   void Append(std::span<const float> features);
+  // Overwrites row `to` by row `from` of a matrix of the same columns.
+  void CopyRow(const FeatureMatrix& source, int from, int to);
   // Keeps the first rows; what new ones hold is unspecified.
   void Resize(int rows);
 

@@ -1,4 +1,5 @@
-// Features of a candidate: a fixed-length vector of numbers computed from its LoopNest, without building any IR.
+// Features of a candidate: a fixed-length vector of numbers computed from its LoopNest, without building any IR. For
+// millions of candidates: feature_batch.h.
 // docs/features.md has the meaning, formula and unit of each.
 #pragma once
 

@@ -7,15 +7,15 @@ namespace tilth {
 
 int64_t LoopNest::TileExtent(int axis, int depth) const {
   int64_t covered = 1;
-  for (size_t i = depth; i < loops.size(); ++i)
-    if (loops[i].axis == axis) covered = std::max(covered, loops[i].extent * loops[i].step);
-  return std::min(covered, axis_extents[axis]);
+  for (int i = depth; i < num_loops(); ++i)
+    if (shape->loops[i].axis == axis) covered = std::max(covered, extents[i] * steps[i]);
+  return std::min(covered, shape->axis_extents[axis]);
 }
 
 int64_t LoopNest::FootprintElements(const NestAccess& access, int depth) const {
   // Strided or broadcast axes touch one element a step; overlapping windows (equal coefficients) cover their union.
   int64_t elements = 1, span = 1;
-  for (size_t axis = 0; axis < axis_extents.size(); ++axis) {
+  for (size_t axis = 0; axis < shape->axis_extents.size(); ++axis) {
     const int64_t coefficient = std::abs(access.coefficients[axis]);
     if (coefficient == 0) continue;
     const int64_t extent = TileExtent(static_cast<int>(axis), depth);

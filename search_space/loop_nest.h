@@ -1,5 +1,8 @@
 // LoopNest: what a candidate means, in one small plain struct. Feature extraction and lowering both read it, so that
 // what the cost model scores is what the code generator builds (DESIGN 5.1).
+//
+// Resolving a candidate allocates nothing: what all candidates of one structure share (the axes, the order of the
+// loops, how the body touches memory) is a NestShape that the sketch owns; a LoopNest is its numbers.
 #pragma once
 
 #include <array>
@@ -12,12 +15,9 @@
 
 namespace tilth {
 
-// One loop, outermost first in LoopNest::loops. Covers `extent` steps of `step` elements of axis `axis`; the last step
-// may be partial.
+// A loop of a NestShape. Which of its axis' elements it covers is the candidate's (LoopNest).
 struct NestLoop {
   int axis = 0;
-  int64_t extent = 1;
-  int64_t step = 1;
   LoopKind kind = LoopKind::kSerial;
 };
 
@@ -29,6 +29,17 @@ struct NestAccess {
   int64_t num_elements = 0;           // of the whole buffer
   std::vector<int64_t> coefficients;  // per axis
   bool is_packed = false;             // read from a re-arranged copy, contiguous in the order of use
+};
+
+// What candidates with the same structure have in common. Immutable once built.
+struct NestShape {
+  std::string sketch;
+  std::vector<int64_t> axis_extents;
+  std::vector<NestLoop> loops;  // outermost first, at most LoopNest::kMaxLoops; those not needed have extent 1
+  int num_task_loops = 0;       // the first loops make the tasks
+  std::vector<NestAccess> accesses;
+  // The share of the iterations that is executed: a window that is clipped at borders leaves some out.
+  double executed_share = 1;
 };
 
 // A copy that the schedule makes before the body reads it.
@@ -85,18 +96,30 @@ struct ElementwiseSchedule {
   int64_t points_per_task = 1;  // of all other axes together
 };
 
+// A plain value that refers to its shape, which must outlive it.
 struct LoopNest {
-  std::string sketch;
-  std::vector<int64_t> axis_extents;
-  std::vector<NestLoop> loops;  // outermost first
-  int num_task_loops = 0;       // the first loops make the tasks
-  std::vector<NestAccess> accesses;
-  std::vector<NestCopy> copies;
+  static constexpr int kMaxLoops = 32;
+  static constexpr int kMaxCopies = 4;
+
+  const NestShape* shape = nullptr;
+  // Loop i covers extents[i] steps of steps[i] elements of its axis; the last step may be partial. 1 past the last
+  // loop.
+  std::array<int64_t, kMaxLoops> extents, steps;
+  std::array<NestCopy, kMaxCopies> copies;
+  int num_copies = 0;
   double flops = 0;
   int vector_lanes = 1;
   int accumulator_registers = 0;  // vector registers held through the reduction
   int64_t body_instructions = 0;  // vector instructions in the unrolled innermost body, an estimate
   std::variant<TiledSchedule, WinogradSchedule, RowwiseSchedule, ElementwiseSchedule> schedule;
+
+  explicit LoopNest(const NestShape* of) : shape(of) {
+    extents.fill(1);
+    steps.fill(1);
+  }
+
+  int num_loops() const { return static_cast<int>(shape->loops.size()); }
+  void AddCopy(const NestCopy& copy) { copies[static_cast<size_t>(num_copies++)] = copy; }
 
   // Elements of `axis` covered by the loops from number `depth` inwards (at least 1).
   int64_t TileExtent(int axis, int depth) const;

@@ -10,10 +10,21 @@
 namespace tilth {
 namespace {
 
+// Keys are sums of numbers times random factors, one per place: a dot product needs no chain of multiplications.
+template <int kPlaces>
+struct Factors {
+  uint64_t of[kPlaces];
+  explicit constexpr Factors(uint64_t seed) : of() {
+    for (int i = 0; i < kPlaces; ++i) of[i] = MixBits(seed + static_cast<uint64_t>(i)) | 1;
+  }
+};
+
 template <typename... Fields>
 uint64_t HashFields(const Fields&... fields) {
-  uint64_t hash = sizeof...(fields);
-  ((hash = CombineHash(hash, static_cast<uint64_t>(fields))), ...);
+  static constexpr Factors<sizeof...(fields)> kFactors(/*seed=*/sizeof...(fields) << 20);
+  uint64_t hash = 0;
+  int place = 0;
+  ((hash += static_cast<uint64_t>(fields) * kFactors.of[place++]), ...);
   return hash;
 }
 
@@ -48,12 +59,18 @@ uint64_t Key(const ElementwiseSchedule& schedule) {
 
 uint64_t ScheduleKey(const LoopNest& nest) {
   const uint64_t schedule = std::visit([](const auto& choice) { return Key(choice); }, nest.schedule);
-  uint64_t key = CombineHash(nest.schedule.index(), schedule);
-  for (const NestLoop& loop : nest.loops) {
-    if (loop.extent == 1) continue;
-    key = CombineHash(key, HashFields(loop.axis, loop.extent, loop.step, loop.kind));
+  static constexpr Factors<LoopNest::kMaxLoops> kExtent(1000), kStep(2000), kLoop(3000);
+  uint64_t key = MixBits(nest.schedule.index()) + schedule;
+  int place = 0;
+  for (int i = 0; i < nest.num_loops(); ++i) {
+    const NestLoop& loop = nest.shape->loops[i];
+    const auto extent = static_cast<uint64_t>(nest.extents[i]);
+    if (extent == 1) continue;
+    key += extent * kExtent.of[place] + static_cast<uint64_t>(nest.steps[i]) * kStep.of[place] +
+           (static_cast<uint64_t>(loop.axis) * 8 + static_cast<uint64_t>(loop.kind)) * kLoop.of[place];
+    ++place;
   }
-  return key;
+  return MixBits(key);
 }
 
 }  // namespace tilth

@@ -1,6 +1,7 @@
 #include "search_space/space.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -11,8 +12,13 @@
 namespace tilth {
 
 uint64_t HashOf(const Candidate& candidate) {
-  uint64_t hash = CombineHash(candidate.sketch, candidate.num_knobs);
-  for (int i = 0; i < candidate.num_knobs; ++i) hash = CombineHash(hash, candidate.rows[i]);
+  // Four rows at a time; those past num_knobs are zero.
+  uint64_t hash = MixBits(uint64_t{candidate.sketch} << 8 | candidate.num_knobs);
+  for (size_t i = 0; i < candidate.num_knobs; i += 4) {
+    uint64_t rows = 0;
+    std::memcpy(&rows, candidate.rows.data() + i, std::min(candidate.rows.size() - i, size_t{4}) * sizeof(uint16_t));
+    hash = CombineHash(hash, rows);
+  }
   return hash;
 }
 

@@ -8,10 +8,16 @@ namespace {
 
 #include "cost_model/kernels/lanes.inc"
 //
+#include "cost_model/kernels/nest_analysis.inc"
+//
+#include "cost_model/kernels/analytic_prior.inc"
+//
+#include "cost_model/kernels/feature_kernel.inc"
+//
 #include "cost_model/kernels/forest_kernel.inc"
 
 }  // namespace
 
-const Kernels kBaselineKernels = {.add_trees = &AddTrees};
+const Kernels kBaselineKernels = {.write_features = &WriteFeatures, .add_trees = &AddTrees};
 
 }  // namespace tilth

@@ -21,6 +21,7 @@ class ElementwiseSketch : public Sketch {
     for (int axis : VectorAxes()) knobs_[kVectorAxis].options.push_back({axis});
     knobs_[kVectors] = {"unroll.vectors", {{1}, {2}, {4}, {8}}};
     knobs_[kPointsPerTask] = {"block.points", PowersUpTo(std::min<int64_t>(1024, stage_.SpatialSize()), 11)};
+    BuildShapes();
   }
 
   LoopNest Resolve(const Candidate& candidate) const override {
@@ -29,27 +30,12 @@ class ElementwiseSketch : public Sketch {
     s.lanes = LanesFor(target_, stage_.extents[s.vector_axis]);
     s.vectors = Option(candidate, kVectors)[0];
     s.points_per_task = PointsPerTask(s, Option(candidate, kPointsPerTask)[0]);
-    LoopNest nest;
-    nest.sketch = name_;
-    nest.axis_extents = stage_.extents;
+    LoopNest nest(&shapes_[candidate.rows[kVectorAxis]]);
     nest.flops = flops_;
     nest.vector_lanes = s.lanes;
     nest.body_instructions = s.vectors * 4;
     nest.schedule = s;
-    int64_t points = 1;
-    for (int a = 0; a < stage_.num_spatial; ++a)
-      if (a != s.vector_axis) points *= stage_.extents[a];
-    for (int a = 0; a < stage_.num_spatial; ++a)
-      if (a != s.vector_axis) nest.loops.push_back({a, stage_.extents[a], 1, LoopKind::kParallel});
-    nest.num_task_loops = static_cast<int>(nest.loops.size());
-    const int64_t step = s.lanes * s.vectors;
-    nest.loops.push_back({s.vector_axis, CeilDiv(stage_.extents[s.vector_axis], step), step, LoopKind::kSerial});
-    nest.loops.push_back({s.vector_axis, s.vectors, s.lanes, LoopKind::kUnrolled});
-    nest.loops.push_back({s.vector_axis, s.lanes, 1, LoopKind::kVector});
-    AddAccess(expr::Load(stage_.output, tensors_[stage_.output].dtype, {stage_.output_index}), true, &nest);
-    expr::Visit(stage_.value, [&](const ExprNode& node) {
-      if (node.op == ExprOp::kLoad) AddAccess(expr::Load(node.id, node.dtype, node.args), false, &nest);
-    });
+    ForEachLoop(s, NumbersInto(&nest));
     return nest;
   }
 
@@ -89,7 +75,32 @@ class ElementwiseSketch : public Sketch {
     return axes;
   }
 
-  void AddAccess(const Expr& load, bool is_store, LoopNest* nest) const {
+  // Calls add(axis, extent, step, kind) for each loop, outermost first.
+  template <typename Add>
+  void ForEachLoop(const ElementwiseSchedule& s, Add add) const {
+    for (int a = 0; a < stage_.num_spatial; ++a)
+      if (a != s.vector_axis) add(a, stage_.extents[a], 1, LoopKind::kParallel);
+    const int64_t step = s.lanes * s.vectors;
+    add(s.vector_axis, CeilDiv(stage_.extents[s.vector_axis], step), step, LoopKind::kSerial);
+    add(s.vector_axis, s.vectors, s.lanes, LoopKind::kUnrolled);
+    add(s.vector_axis, s.lanes, 1, LoopKind::kVector);
+  }
+
+  void BuildShapes() {
+    for (const std::vector<int64_t>& axis : knobs_[kVectorAxis].options) {
+      NestShape& shape = shapes_.emplace_back();
+      shape.sketch = name_;
+      shape.axis_extents = stage_.extents;
+      shape.num_task_loops = stage_.num_spatial - 1;
+      ForEachLoop({.vector_axis = static_cast<int>(axis[0])}, StructureInto(&shape));
+      AddAccess(expr::Load(stage_.output, tensors_[stage_.output].dtype, {stage_.output_index}), true, &shape);
+      expr::Visit(stage_.value, [&](const ExprNode& node) {
+        if (node.op == ExprOp::kLoad) AddAccess(expr::Load(node.id, node.dtype, node.args), false, &shape);
+      });
+    }
+  }
+
+  void AddAccess(const Expr& load, bool is_store, NestShape* shape) const {
     const std::optional<Affine> index = AsAffine(load->args[0], stage_.num_axes());
     NestAccess access;
     access.tensor = load->id;
@@ -97,13 +108,14 @@ class ElementwiseSketch : public Sketch {
     access.element_bytes = SizeInBytes(load->dtype);
     access.num_elements = NumElements(tensors_[load->id].shape);
     access.coefficients = index ? index->coefficients : std::vector<int64_t>(stage_.num_axes(), 1);
-    nest->accesses.push_back(std::move(access));
+    shape->accesses.push_back(std::move(access));
   }
 
   FlatStage stage_;
   std::vector<Tensor> tensors_;
   Target target_;
   double flops_;
+  std::vector<NestShape> shapes_;  // by the row of the vector axis
 };
 
 }  // namespace
@@ -112,7 +124,7 @@ void AddElementwiseSketches(const Workload& workload, const Target& target, Sket
   if (workload.stages.size() != 1 || workload.stages[0].reduction != Reduction::kNone) return;
   FlatStage stage = Flatten(workload, workload.stages[0]);
   FuseAxes({&stage});
-  if (stage.num_spatial == 0) return;
+  if (stage.num_spatial == 0 || stage.num_spatial > kMaxAxes) return;
   sketches->push_back(std::make_unique<ElementwiseSketch>(workload, std::move(stage), target));
 }
 

@@ -27,6 +27,7 @@ class RowwiseSketch : public Sketch {
     if (!across_rows) knobs_[kAccumulators].options.insert(knobs_[kAccumulators].options.end(), {{2}, {4}});
     const int64_t rows = across_rows ? CeilDiv(form_.Rows(), lanes) : form_.Rows();
     knobs_[kRowsPerTask] = {"block.rows", PowersUpTo(std::min<int64_t>(rows, 256), 9)};
+    BuildShape();
   }
 
   LoopNest Resolve(const Candidate& candidate) const override {
@@ -35,44 +36,13 @@ class RowwiseSketch : public Sketch {
     s.accumulators = Option(candidate, kAccumulators)[0];
     s.across_rows = across_rows_;
     s.rows_per_task = RowsPerTask(s, Option(candidate, kRowsPerTask)[0]);
-    // The features see rows × longest column, walked once per stage.
-    LoopNest nest;
-    nest.sketch = name_;
+    LoopNest nest(&shape_);
     nest.schedule = s;
     nest.flops = flops_;
     nest.vector_lanes = s.lanes;
     nest.accumulator_registers = static_cast<int>(s.accumulators);
     nest.body_instructions = 4 * s.accumulators * static_cast<int64_t>(form_.stages.size());
-    const int64_t rows = form_.Rows(), columns = form_.LongestColumn();
-    nest.axis_extents = {rows, columns};
-    const int64_t rows_at_once = s.rows_per_task * (across_rows_ ? s.lanes : 1);
-    nest.loops.push_back({0, CeilDiv(rows, rows_at_once), rows_at_once, LoopKind::kParallel});
-    nest.num_task_loops = 1;
-    if (across_rows_) {
-      nest.loops.push_back({0, s.rows_per_task, s.lanes, LoopKind::kSerial});
-      nest.loops.push_back({1, columns, 1, LoopKind::kSerial});
-      nest.loops.push_back({0, s.lanes, 1, LoopKind::kVector});
-    } else {
-      const int64_t step = s.lanes * s.accumulators;
-      nest.loops.push_back({0, s.rows_per_task, 1, LoopKind::kSerial});
-      nest.loops.push_back({1, CeilDiv(columns, step), step, LoopKind::kSerial});
-      nest.loops.push_back({1, s.accumulators, s.lanes, LoopKind::kUnrolled});
-      nest.loops.push_back({1, s.lanes, 1, LoopKind::kVector});
-    }
-    for (size_t t = 0; t < tensors_.size(); ++t) {
-      if (tensors_[t].role == TensorRole::kTemporary) continue;
-      NestAccess access;
-      access.tensor = static_cast<int>(t);
-      access.is_store = tensors_[t].role == TensorRole::kOutput;
-      access.element_bytes = SizeInBytes(tensors_[t].dtype);
-      access.num_elements = NumElements(tensors_[t].shape);
-      const bool whole = access.num_elements >= rows * columns;
-      access.coefficients = {whole                         ? columns
-                             : access.num_elements == rows ? 1
-                                                           : 0,
-                             access.num_elements == rows && !whole ? 0 : 1};
-      nest.accesses.push_back(std::move(access));
-    }
+    ForEachLoop(s, NumbersInto(&nest));
     return nest;
   }
 
@@ -95,10 +65,53 @@ class RowwiseSketch : public Sketch {
     return axis.per_task;
   }
 
+  // Calls add(axis, extent, step, kind) for each loop, outermost first. The features see rows × longest column, walked
+  // once per stage.
+  template <typename Add>
+  void ForEachLoop(const RowwiseSchedule& s, Add add) const {
+    const int64_t rows = form_.Rows(), columns = form_.LongestColumn();
+    const int64_t rows_at_once = s.rows_per_task * (across_rows_ ? s.lanes : 1);
+    add(0, CeilDiv(rows, rows_at_once), rows_at_once, LoopKind::kParallel);
+    if (across_rows_) {
+      add(0, s.rows_per_task, s.lanes, LoopKind::kSerial);
+      add(1, columns, 1, LoopKind::kSerial);
+      add(0, s.lanes, 1, LoopKind::kVector);
+    } else {
+      const int64_t step = s.lanes * s.accumulators;
+      add(0, s.rows_per_task, 1, LoopKind::kSerial);
+      add(1, CeilDiv(columns, step), step, LoopKind::kSerial);
+      add(1, s.accumulators, s.lanes, LoopKind::kUnrolled);
+      add(1, s.lanes, 1, LoopKind::kVector);
+    }
+  }
+
+  void BuildShape() {
+    shape_.sketch = name_;
+    const int64_t rows = form_.Rows(), columns = form_.LongestColumn();
+    shape_.axis_extents = {rows, columns};
+    shape_.num_task_loops = 1;
+    ForEachLoop({}, StructureInto(&shape_));
+    for (size_t t = 0; t < tensors_.size(); ++t) {
+      if (tensors_[t].role == TensorRole::kTemporary) continue;
+      NestAccess access;
+      access.tensor = static_cast<int>(t);
+      access.is_store = tensors_[t].role == TensorRole::kOutput;
+      access.element_bytes = SizeInBytes(tensors_[t].dtype);
+      access.num_elements = NumElements(tensors_[t].shape);
+      const bool whole = access.num_elements >= rows * columns;
+      access.coefficients = {whole                         ? columns
+                             : access.num_elements == rows ? 1
+                                                           : 0,
+                             access.num_elements == rows && !whole ? 0 : 1};
+      shape_.accesses.push_back(std::move(access));
+    }
+  }
+
   RowwiseForm form_;
   std::vector<Tensor> tensors_;
   double flops_;
   bool across_rows_;
+  NestShape shape_;
 };
 
 }  // namespace

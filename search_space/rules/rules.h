@@ -20,6 +20,22 @@ void AddElementwiseSketches(const Workload& workload, const Target& target, Sket
 // Multiply-adds in one copy of an unrolled body. Longer ones run no faster and take longer to build.
 inline constexpr int64_t kMaxUnrolledBody = 96;
 
+// Axes of a stage that have room in a nest: each has at most one loop of its own, a register tile and blocks 9 more.
+inline constexpr int kMaxAxes = LoopNest::kMaxLoops - 10;
+
+// A sketch walks over its loops, add(axis, extent, step, kind) for each, in two roles: once per structure for the
+// shape, then for the numbers of every candidate.
+inline auto StructureInto(NestShape* shape) {
+  return
+      [shape](int axis, int64_t /*extent*/, int64_t /*step*/, LoopKind kind) { shape->loops.push_back({axis, kind}); };
+}
+inline auto NumbersInto(LoopNest* nest) {
+  return [nest, loop = size_t{0}](int /*axis*/, int64_t extent, int64_t step, LoopKind /*kind*/) mutable {
+    nest->extents[loop] = extent;
+    nest->steps[loop++] = step;
+  };
+}
+
 // f32 lanes of a register on `target`, halved while one of half the width still holds `extent` elements.
 int LanesFor(const Target& target, int64_t extent);
 

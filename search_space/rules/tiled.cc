@@ -49,14 +49,17 @@ std::string SketchName(Left left) {
 
 class TiledSketch : public Sketch {
  public:
+  // `flops`: of all iterations.
   TiledSketch(TiledForm form, const Target& target, double flops, Left left)
       : form_(std::move(form)),
         target_(target),
-        flops_(flops),
+        executed_share_(form_.clip ? form_.clip->InsideShare(form_) : 1),
+        flops_(flops * executed_share_),
         left_(left),
         lanes_(LanesFor(target, form_.Extent(form_.vector_axis))) {
     name_ = SketchName(left);
     BuildKnobs();
+    BuildShapes();
   }
 
   LoopNest Resolve(const Candidate& candidate) const override;
@@ -64,6 +67,7 @@ class TiledSketch : public Sketch {
 
  private:
   void BuildKnobs();
+  void BuildShapes();
   std::vector<std::vector<int64_t>> RegisterTiles() const;
   std::vector<std::vector<int64_t>> RegisterTiles(int lanes) const;
   int Lanes(const std::vector<int64_t>& tile) const { return tile.size() > 3 ? static_cast<int>(tile[3]) : lanes_; }
@@ -71,9 +75,11 @@ class TiledSketch : public Sketch {
   double TileScore(const std::vector<int64_t>& tile) const;
   TiledSchedule Schedule(const Candidate& candidate) const;
   void CutIntoTasks(TiledSchedule* s) const;
-  void AddLoops(const TiledSchedule& s, LoopNest* nest) const;
-  void AddAccesses(const TiledSchedule& s, LoopNest* nest) const;
-  void AddAccess(const Expr& load, bool packed, LoopNest* nest) const;
+  template <typename Add>
+  int ForEachLoop(const TiledSchedule& s, Add add) const;
+  void AddAccesses(const TiledSchedule& s, NestShape* shape) const;
+  void AddAccess(const Expr& load, bool packed, NestShape* shape) const;
+  void AddCopies(const TiledSchedule& s, LoopNest* nest) const;
 
   int64_t Rows() const { return form_.Extent(form_.row_axis); }
   int64_t Columns() const { return form_.Extent(form_.column_axis); }
@@ -86,10 +92,21 @@ class TiledSketch : public Sketch {
 
   TiledForm form_;
   Target target_;
+  double executed_share_;
   double flops_;
   Left left_;
-  int lanes_;  // of the widest vectors
+  int lanes_;                        // of the widest vectors
+  std::array<NestShape, 8> shapes_;  // by ShapeIndex
+  int64_t outer_tasks_ = 1;          // product of the outer axes
+  int64_t pad_elements_ = 0;         // of the padded copy
+  int64_t panel_elements_ = 0;       // of all panels of one vector block
+  int64_t right_elements_ = 0;       // packed in every run
 };
+
+// What decides on the order of loops and the kinds of accesses.
+size_t ShapeIndex(const TiledSchedule& s) {
+  return (s.vectors_inside ? 1 : 0) + (s.vector_major_tasks ? 2 : 0) + (s.pack_right ? 4 : 0);
+}
 
 // Tiles of `columns` columns that have code of their own because the window is clipped there.
 int64_t TiledSketch::BorderTiles(int64_t columns) const {
@@ -186,17 +203,21 @@ TiledSchedule TiledSketch::Schedule(const Candidate& candidate) const {
 void TiledSketch::CutIntoTasks(TiledSchedule* s) const {
   TaskAxis rows = {CeilDiv(Rows(), s->rows), s->row_tiles}, columns = {CeilDiv(Columns(), s->columns), s->column_tiles},
            vectors = {CeilDiv(VectorExtent(), s->lanes * s->vectors), s->vector_tiles};
-  int64_t outer = 1;
-  for (int axis : form_.outer_axes) outer *= form_.Extent(axis);
-  BalanceTasks(outer, flops_, {&rows, &columns, &vectors});
+  BalanceTasks(outer_tasks_, flops_, {&rows, &columns, &vectors});
   s->row_tiles = rows.per_task;
   s->column_tiles = columns.per_task;
   s->vector_tiles = vectors.per_task;
 }
 
-void TiledSketch::AddLoops(const TiledSchedule& s, LoopNest* nest) const {
+// Calls add(axis, extent, step, kind) for each loop, outermost first; which axes and kinds depends on ShapeIndex(s)
+// alone. Returns how many of them make tasks.
+template <typename Add>
+int TiledSketch::ForEachLoop(const TiledSchedule& s, Add add_loop) const {
+  int num_loops = 0;
   auto add = [&](int axis, int64_t extent, int64_t step, LoopKind kind) {
-    if (axis >= 0) nest->loops.push_back({axis, extent, step, kind});
+    if (axis < 0) return;
+    add_loop(axis, extent, step, kind);
+    ++num_loops;
   };
   const int64_t n_step = static_cast<int64_t>(s.lanes) * s.vectors;
   auto add_vector_blocks = [&] {
@@ -209,7 +230,7 @@ void TiledSketch::AddLoops(const TiledSchedule& s, LoopNest* nest) const {
   add(form_.column_axis, CeilDiv(Columns(), s.columns * s.column_tiles), s.columns * s.column_tiles,
       LoopKind::kParallel);
   if (!s.vector_major_tasks) add_vector_blocks();
-  nest->num_task_loops = static_cast<int>(nest->loops.size());
+  const int num_task_loops = num_loops;
 
   const int64_t split = form_.Extent(form_.split_axis);
   add(form_.split_axis, CeilDiv(split, s.k_block), s.k_block, LoopKind::kSerial);
@@ -225,14 +246,39 @@ void TiledSketch::AddLoops(const TiledSchedule& s, LoopNest* nest) const {
     }
     add(axis, CeilDiv(std::min(s.k_block, split), s.k_unroll), s.k_unroll, LoopKind::kSerial);
   }
-  if (s.k_unroll > 1) add(form_.split_axis, s.k_unroll, 1, LoopKind::kUnrolled);
+  add(form_.split_axis, s.k_unroll, 1, LoopKind::kUnrolled);
   add(form_.row_axis, s.rows, 1, LoopKind::kUnrolled);
   add(form_.column_axis, s.columns, 1, LoopKind::kUnrolled);
   add(form_.vector_axis, s.vectors, s.lanes, LoopKind::kUnrolled);
   add(form_.vector_axis, s.lanes, 1, LoopKind::kVector);
+  return num_task_loops;
 }
 
-void TiledSketch::AddAccess(const Expr& load, bool packed, LoopNest* nest) const {
+void TiledSketch::BuildShapes() {
+  for (int axis : form_.outer_axes) outer_tasks_ *= form_.Extent(axis);
+  if (form_.pad_copy) pad_elements_ = form_.pad_copy->SpatialSize();
+  panel_elements_ = Rows() * Columns() * form_.ReductionLength() * outer_tasks_;
+  if (form_.right && !form_.IsConstantRight()) right_elements_ = NumElements(form_.tensors[form_.right_tensor].shape);
+  TiledSchedule s;
+  s.left = left_;
+  for (bool inside : {false, true}) {
+    for (bool vector_major : {false, true}) {
+      for (bool pack : {false, true}) {
+        s.vectors_inside = inside;
+        s.vector_major_tasks = vector_major;
+        s.pack_right = pack;
+        NestShape& shape = shapes_[ShapeIndex(s)];
+        shape.sketch = name_;
+        shape.axis_extents = form_.reduce.extents;
+        shape.executed_share = executed_share_;
+        shape.num_task_loops = ForEachLoop(s, StructureInto(&shape));
+        AddAccesses(s, &shape);
+      }
+    }
+  }
+}
+
+void TiledSketch::AddAccess(const Expr& load, bool packed, NestShape* shape) const {
   const std::optional<Affine> index = AsAffine(load->args[0], form_.reduce.num_axes());
   NestAccess access;
   access.tensor = load->id;
@@ -240,49 +286,47 @@ void TiledSketch::AddAccess(const Expr& load, bool packed, LoopNest* nest) const
   access.num_elements = NumElements(form_.tensors[load->id].shape);
   access.coefficients = index ? index->coefficients : std::vector<int64_t>(form_.reduce.num_axes(), 0);
   access.is_packed = packed;
-  nest->accesses.push_back(std::move(access));
+  shape->accesses.push_back(std::move(access));
 }
 
-void TiledSketch::AddAccesses(const TiledSchedule& s, LoopNest* nest) const {
+void TiledSketch::AddAccesses(const TiledSchedule& s, NestShape* shape) const {
   expr::Visit(form_.left, [&](const ExprNode& node) {
-    if (node.op == ExprOp::kLoad) AddAccess(expr::Load(node.id, node.dtype, node.args), s.left == Left::kPanel, nest);
+    if (node.op == ExprOp::kLoad) AddAccess(expr::Load(node.id, node.dtype, node.args), s.left == Left::kPanel, shape);
   });
-  if (form_.right) AddAccess(form_.right, s.pack_right, nest);
+  if (form_.right) AddAccess(form_.right, s.pack_right, shape);
   NestAccess store;
   store.tensor = form_.result;
   store.is_store = true;
   store.element_bytes = SizeInBytes(form_.tensors[form_.result].dtype);
   store.num_elements = NumElements(form_.tensors[form_.result].shape);
   store.coefficients = AsAffine(form_.result_index, form_.reduce.num_axes())->coefficients;
-  nest->accesses.push_back(std::move(store));
+  shape->accesses.push_back(std::move(store));
   if (!form_.epilogue) return;
   expr::Visit(form_.epilogue->value, [&](const ExprNode& node) {
     if (node.op == ExprOp::kLoad && node.id != form_.reduce.output)
-      AddAccess(expr::Load(node.id, node.dtype, node.args), false, nest);
+      AddAccess(expr::Load(node.id, node.dtype, node.args), false, shape);
   });
+}
+
+void TiledSketch::AddCopies(const TiledSchedule& s, LoopNest* nest) const {
+  if (pad_elements_ > 0) nest->AddCopy({form_.pad_copy->output, pad_elements_, 1, true});
+  if (s.left == Left::kPanel) {
+    const int64_t vector_blocks = CeilDiv(VectorExtent(), static_cast<int64_t>(s.lanes) * s.vectors * s.vector_tiles);
+    nest->AddCopy({-1, panel_elements_, vector_blocks, false});
+  }
+  if (s.pack_right && right_elements_ > 0) nest->AddCopy({form_.right_tensor, right_elements_, 1, false});
 }
 
 LoopNest TiledSketch::Resolve(const Candidate& candidate) const {
   const TiledSchedule s = Schedule(candidate);
-  LoopNest nest;
-  nest.sketch = name_;
-  nest.axis_extents = form_.reduce.extents;
+  LoopNest nest(&shapes_[ShapeIndex(s)]);
   nest.schedule = s;
   nest.flops = flops_;
   nest.vector_lanes = s.lanes;
   nest.accumulator_registers = static_cast<int>(s.rows * s.columns * s.vectors);
   nest.body_instructions = s.k_unroll * (s.rows * s.columns * (s.vectors + 1) + s.vectors);
-  AddLoops(s, &nest);
-  AddAccesses(s, &nest);
-  if (form_.pad_copy) nest.copies.push_back({form_.pad_copy->output, form_.pad_copy->SpatialSize(), 1, true});
-  if (s.left == Left::kPanel) {
-    const int64_t vector_blocks = CeilDiv(VectorExtent(), static_cast<int64_t>(s.lanes) * s.vectors * s.vector_tiles);
-    int64_t points = Rows() * Columns() * form_.ReductionLength();
-    for (int axis : form_.outer_axes) points *= form_.Extent(axis);
-    nest.copies.push_back({-1, points, vector_blocks, false});
-  }
-  if (form_.right && s.pack_right && !form_.IsConstantRight())
-    nest.copies.push_back({form_.right_tensor, NumElements(form_.tensors[form_.right_tensor].shape), 1, false});
+  ForEachLoop(s, NumbersInto(&nest));
+  AddCopies(s, &nest);
   return nest;
 }
 
@@ -336,15 +380,14 @@ Candidate TiledSketch::Default() const {
 
 void AddTiledSketches(const Workload& workload, const Target& target, SketchList* sketches) {
   std::optional<TiledForm> form = AnalyseTiled(workload, /*pad=*/false);
-  if (!form) return;
+  if (!form || form->reduce.num_axes() > kMaxAxes) return;
   const double flops = Flops(workload);
   const bool guarded = !form->guards.empty();
   const bool broadcast_left = form->right && !form->left_along_vector;
   std::optional<TiledForm> padded = guarded ? AnalyseTiled(workload, /*pad=*/true) : std::nullopt;
   const std::optional<TiledForm> clipped = guarded ? AnalyseClipped(workload) : std::nullopt;
   auto add = [&](const TiledForm& f, Left left) {
-    const double performed = f.clip ? flops * f.clip->InsideShare(f) : flops;
-    sketches->push_back(std::make_unique<TiledSketch>(f, target, performed, left));
+    sketches->push_back(std::make_unique<TiledSketch>(f, target, flops, left));
   };
   if (clipped) add(*clipped, Left::kClipped);
   if (padded) add(*padded, Left::kPadded);

@@ -29,6 +29,7 @@ class WinogradSketch : public Sketch {
       : form_(std::move(form)), target_(target), lanes_(LanesFor(target, OutputChannels())) {
     name_ = "winograd";
     BuildKnobs();
+    BuildShapes();
   }
 
   LoopNest Resolve(const Candidate& candidate) const override;
@@ -43,8 +44,10 @@ class WinogradSketch : public Sketch {
  private:
   void BuildKnobs();
   WinogradSchedule Schedule(const Candidate& candidate) const;
-  void AddLoops(const WinogradSchedule& s, LoopNest* nest) const;
-  void AddAccesses(const WinogradSchedule& s, LoopNest* nest) const;
+  void BuildShapes();
+  template <typename Add>
+  void ForEachLoop(const WinogradSchedule& s, Add add) const;
+  void AddAccesses(const WinogradSchedule& s, NestShape* shape) const;
   double WeightCycles(double bytes) const;
   double WeightBytes(int64_t tile_inputs) const {
     return 4.0 * static_cast<double>(form_.Positions(tile_inputs) * Channels() * OutputChannels());
@@ -60,7 +63,11 @@ class WinogradSketch : public Sketch {
   WinogradForm form_;
   Target target_;
   int lanes_;
+  std::array<NestShape, 4> shapes_;  // by ShapeIndex
 };
+
+// What decides on the order of loops, the extents of the axes and the accesses.
+size_t ShapeIndex(const WinogradSchedule& s) { return (s.tile_inputs == 4 ? 0 : 1) + (s.vector_major_tasks ? 2 : 0); }
 
 void WinogradSketch::BuildKnobs() {
   knobs_.resize(kTransform + 1);
@@ -105,28 +112,27 @@ WinogradSchedule WinogradSketch::Schedule(const Candidate& candidate) const {
   return s;
 }
 
-void WinogradSketch::AddLoops(const WinogradSchedule& s, LoopNest* nest) const {
-  auto add = [&](int axis, int64_t extent, int64_t step, LoopKind kind) {
-    nest->loops.push_back({axis, extent, step, kind});
-  };
+// Calls add(axis, extent, step, kind) for each loop, outermost first; which axes and kinds depends on ShapeIndex(s)
+// alone. The first two make tasks.
+template <typename Add>
+void WinogradSketch::ForEachLoop(const WinogradSchedule& s, Add add) const {
   const int64_t n_step = s.lanes * s.vectors, block = s.rows * s.row_tiles;
   const int64_t vector_blocks = CeilDiv(OutputChannels(), n_step * s.vector_tiles);
   if (s.vector_major_tasks) add(kOutputChannel, vector_blocks, n_step * s.vector_tiles, LoopKind::kParallel);
   add(kTile, CeilDiv(form_.Tiles(s.tile_inputs), block), block, LoopKind::kParallel);
   if (!s.vector_major_tasks) add(kOutputChannel, vector_blocks, n_step * s.vector_tiles, LoopKind::kParallel);
-  nest->num_task_loops = 2;
   add(kOutputChannel, s.vector_tiles, n_step, LoopKind::kSerial);
   add(kPosition, form_.Positions(s.tile_inputs), 1, LoopKind::kSerial);
   add(kTile, s.row_tiles, s.rows, LoopKind::kSerial);
   add(kChannel, CeilDiv(Channels(), s.k_unroll), s.k_unroll, LoopKind::kSerial);
-  if (s.k_unroll > 1) add(kChannel, s.k_unroll, 1, LoopKind::kUnrolled);
+  add(kChannel, s.k_unroll, 1, LoopKind::kUnrolled);
   add(kTile, s.rows, 1, LoopKind::kUnrolled);
   add(kOutputChannel, s.vectors, s.lanes, LoopKind::kUnrolled);
   add(kOutputChannel, s.lanes, 1, LoopKind::kVector);
 }
 
 // The transformed input, the transformed weights, and the output, each spread over the axes of the products.
-void WinogradSketch::AddAccesses(const WinogradSchedule& s, LoopNest* nest) const {
+void WinogradSketch::AddAccesses(const WinogradSchedule& s, NestShape* shape) const {
   const int64_t tiles = form_.Tiles(s.tile_inputs), positions = form_.Positions(s.tile_inputs);
   NestAccess input{.tensor = -1, .num_elements = tiles * positions * Channels()};
   input.coefficients = {Channels(), tiles * Channels(), 0, 1};
@@ -136,25 +142,38 @@ void WinogradSketch::AddAccesses(const WinogradSchedule& s, LoopNest* nest) cons
   NestAccess output{.tensor = form_.tiled.result, .is_store = true};
   output.num_elements = tiles * positions * OutputChannels();
   output.coefficients = {positions * OutputChannels(), OutputChannels(), 1, 0};
-  nest->accesses = {input, weights, output};
+  shape->accesses = {input, weights, output};
+}
+
+void WinogradSketch::BuildShapes() {
+  for (const std::vector<int64_t>& inputs : knobs_[kTileInputs].options) {
+    for (bool vector_major : {false, true}) {
+      WinogradSchedule s;
+      s.tile_inputs = inputs[0];
+      s.vector_major_tasks = vector_major;
+      NestShape& shape = shapes_[ShapeIndex(s)];
+      shape.sketch = name_;
+      shape.axis_extents = {form_.Tiles(s.tile_inputs), form_.Positions(s.tile_inputs), OutputChannels(), Channels()};
+      ForEachLoop(s, StructureInto(&shape));
+      shape.num_task_loops = 2;
+      AddAccesses(s, &shape);
+    }
+  }
 }
 
 LoopNest WinogradSketch::Resolve(const Candidate& candidate) const {
   const WinogradSchedule s = Schedule(candidate);
   const int64_t tiles = form_.Tiles(s.tile_inputs), positions = form_.Positions(s.tile_inputs);
-  LoopNest nest;
-  nest.sketch = name_;
-  nest.axis_extents = {tiles, positions, OutputChannels(), Channels()};
+  LoopNest nest(&shapes_[ShapeIndex(s)]);
   nest.schedule = s;
   nest.flops = ProductFlops(s.tile_inputs);
   nest.vector_lanes = s.lanes;
   nest.accumulator_registers = static_cast<int>(s.rows * s.vectors);
   nest.body_instructions = s.k_unroll * (s.rows * (s.vectors + 1) + s.vectors);
-  AddLoops(s, &nest);
-  AddAccesses(s, &nest);
+  ForEachLoop(s, NumbersInto(&nest));
   // The transforms read and write each tile about twice.
-  nest.copies.push_back({-1, tiles * positions * Channels(), 2, true});
-  nest.copies.push_back({-1, tiles * positions * OutputChannels(), 2, true});
+  nest.AddCopy({-1, tiles * positions * Channels(), 2, true});
+  nest.AddCopy({-1, tiles * positions * OutputChannels(), 2, true});
   return nest;
 }
 

@@ -33,7 +33,7 @@ TrainingSet RandomMatmuls(int count, uint64_t seed) {
                                  .task_columns = int64_t{32} << rng.Below(5),
                                  .rows = 1 + static_cast<int64_t>(rng.Below(14)),
                                  .vectors = 1 + static_cast<int64_t>(rng.Below(2))};
-    ExtractFeatures(MatmulNest(tiling), TestTarget(), row);
+    ExtractFeatures(MatmulNest(tiling).nest, TestTarget(), row);
     const double registers = static_cast<double>(tiling.rows * tiling.vectors);
     data.Append(row, 1e6 * (1 + 8 / registers + 0.1 * std::abs(std::log2(static_cast<double>(tiling.task_rows)) - 6)),
                 0);

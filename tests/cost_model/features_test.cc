@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <fstream>
 #include <set>
 #include <sstream>
 
-#include "cost_model/analytic_prior.h"
+#include "base/rng.h"
+#include "cost_model/feature_batch.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/cost_model/matmul_nest.h"
@@ -14,9 +16,9 @@
 namespace tilth {
 namespace {
 
-std::vector<float> FeaturesOf(const LoopNest& nest) {
+std::vector<float> FeaturesOf(const OwnedNest& owned) {
   std::vector<float> row(static_cast<size_t>(NumFeatures()));
-  ExtractFeatures(nest, TestTarget(), row);
+  ExtractFeatures(owned.nest, TestTarget(), row);
   return row;
 }
 
@@ -27,10 +29,7 @@ float Named(const std::vector<float>& row, const std::string& name) {
   return row[static_cast<size_t>(found - names.begin())];
 }
 
-double PriorNs(const LoopNest& nest) {
-  const Target target = TestTarget();
-  return EstimateTime(Analyze(nest, target), nest, target).TotalNs();
-}
+double PriorNs(const OwnedNest& nest) { return std::exp2(Named(FeaturesOf(nest), "prior.time")) - 1; }
 
 TEST(Features, NamesAreUniqueAndAsManyAsValues) {
   const std::set<std::string> unique(FeatureNames().begin(), FeatureNames().end());
@@ -56,8 +55,8 @@ TEST(Features, AreFiniteForDegenerateNests) {
         MatmulTiling{.m = 1 << 20, .n = 1 << 20, .k = 1 << 20}}) {
     for (float value : FeaturesOf(MatmulNest(tiling))) EXPECT_TRUE(std::isfinite(value));
   }
-  LoopNest empty;
-  empty.schedule = ElementwiseSchedule{};
+  OwnedNest empty;
+  empty.nest.schedule = ElementwiseSchedule{};
   for (float value : FeaturesOf(empty)) EXPECT_TRUE(std::isfinite(value));
 }
 
@@ -98,9 +97,9 @@ TEST(Features, BlockingCutsTheTrafficThatLeavesTheSecondLevel) {
 }
 
 TEST(Features, CopiesCount) {
-  LoopNest nest = MatmulNest({});
+  OwnedNest nest = MatmulNest({});
   EXPECT_FLOAT_EQ(Named(FeaturesOf(nest), "copy.bytes"), 0.0f);
-  nest.copies.push_back({.tensor = 0, .elements = 512 * 512, .executions = 2, .contiguous = false});
+  nest.nest.AddCopy({.tensor = 0, .elements = 512 * 512, .executions = 2, .contiguous = false});
   EXPECT_NEAR(Named(FeaturesOf(nest), "copy.bytes"), 22, 1e-3);
   EXPECT_NEAR(Named(FeaturesOf(nest), "copy.strided_bytes"), 22, 1e-3);
 }
@@ -124,20 +123,84 @@ TEST(AnalyticPrior, PrefersFullVectorsAndAccumulatorsThatFit) {
 }
 
 TEST(AnalyticPrior, IsNeverBelowTheFmaPeak) {
-  const LoopNest nest = MatmulNest({.task_rows = 64, .task_columns = 128, .rows = 8, .vectors = 2});
+  const OwnedNest nest = MatmulNest({.task_rows = 64, .task_columns = 128, .rows = 8, .vectors = 2});
   const Target target = TestTarget();
   const double peak_flops_per_ns = 2.0 * 16 * target.fma_per_cycle * target.clock_ghz;
-  EXPECT_GE(PriorNs(nest), nest.flops / peak_flops_per_ns);
+  EXPECT_GE(PriorNs(nest), nest.nest.flops / peak_flops_per_ns);
 }
 
 TEST(AnalyticPrior, ChargesCopies) {
-  LoopNest nest = MatmulNest({.rows = 8, .vectors = 2});
+  OwnedNest nest = MatmulNest({.rows = 8, .vectors = 2});
   const double without = PriorNs(nest);
-  nest.copies.push_back({.tensor = 0, .elements = 512 * 512, .executions = 1, .contiguous = true});
+  nest.nest.AddCopy({.tensor = 0, .elements = 512 * 512, .executions = 1, .contiguous = true});
   const double with = PriorNs(nest);
-  nest.copies.back().contiguous = false;
+  nest.nest.copies[0].contiguous = false;
   EXPECT_LT(without, with);
   EXPECT_LT(with, PriorNs(nest));
+}
+
+// Random candidates of kernels of all kinds.
+std::vector<std::unique_ptr<SearchSpace>> KernelSpaces() {
+  std::vector<std::unique_ptr<SearchSpace>> spaces;
+  for (const char* text :
+       {"tilth workload 1\nt0 input f32[1,28,28,64]\nt1 constant f32[64,64,3,3]\nt2 output f32[1,28,28,64]\n"
+        "t2[i0, i1, i2, i3] for i0:1 i1:28 i2:28 i3:64 = sum[r0:3 r1:3 r2:64] (select((((0 <= ((i1 + r0) - 1)) & "
+        "(((i1 + r0) - 1) < 28)) & ((0 <= ((i2 + r1) - 1)) & (((i2 + r1) - 1) < 28))), "
+        "t0[i0, ((i1 + r0) - 1), ((i2 + r1) - 1), r2], 0.0) * t1[i3, r2, r0, r1])\n",
+        "tilth workload 1\nt0 input f32[64,96]\nt1 input f32[96,70]\nt2 output f32[64,70]\n"
+        "t2[i0, i1] for i0:64 i1:70 = sum[r0:96] (t0[i0, r0] * t1[r0, i1])\n",
+        "tilth workload 1\nt0 input f32[40,1000]\nt1 output f32[40,1000]\n"
+        "t1[i0, i1] for i0:40 i1:1000 = (t0[i0, i1] + 1.0)\n"})
+    spaces.push_back(SearchSpace::Create(ParseWorkload(text).value(), ParseTarget("x86-64-v4").value()).value());
+  return spaces;
+}
+
+TEST(FeatureBatch, EveryPathGivesTheSameBits) {
+  for (const auto& space : KernelSpaces()) {
+    Rng rng(3);
+    std::vector<LoopNest> nests;
+    for (int i = 0; i < 500; ++i) nests.push_back(space->Resolve(space->Random(rng)));
+    std::vector<float> expected;
+    for (VectorPath path : AvailableVectorPaths()) {
+      FeatureBatch batch(space->target(), KernelsOf(path));
+      for (size_t i = 0; i < nests.size(); ++i) batch.Add(nests[i], static_cast<int>(i));
+      batch.Flush();
+      const std::vector<float> values = batch.features().RowMajor();
+      for (float value : values) ASSERT_TRUE(std::isfinite(value));
+      if (expected.empty()) expected = values;
+      EXPECT_TRUE(std::memcmp(values.data(), expected.data(), values.size() * sizeof(float)) == 0) << NameOf(path);
+    }
+  }
+}
+
+TEST(FeatureBatch, ARowDoesNotDependOnItsCompany) {
+  for (const auto& space : KernelSpaces()) {
+    Rng rng(4);
+    std::vector<Candidate> candidates;
+    for (int i = 0; i < 100; ++i) candidates.push_back(space->Random(rng));
+    const FeatureMatrix together = ExtractFeatures(*space, candidates);
+    std::vector<float> alone(static_cast<size_t>(NumFeatures()));
+    for (int i = 0; i < together.rows(); ++i) {
+      ExtractFeatures(space->Resolve(candidates[static_cast<size_t>(i)]), space->target(), alone);
+      EXPECT_EQ(together.row(i), alone);
+    }
+  }
+}
+
+TEST(FeatureBatch, RowsComeOncePerCandidateWithItsId) {
+  const OwnedNest nest = MatmulNest({}), other = MatmulNest({.rows = 8});
+  FeatureBatch batch(TestTarget());
+  for (int i = 0; i < 20; ++i) batch.Add(i % 2 == 0 ? nest.nest : other.nest, i);
+  EXPECT_EQ(batch.ids().size(), 0u);
+  batch.Flush();
+  std::multiset<int> ids(batch.ids().begin(), batch.ids().end());
+  EXPECT_EQ(batch.features().rows(), static_cast<int>(ids.size()));
+  ids.erase(-1);
+  EXPECT_EQ(ids.size(), 20u);
+  EXPECT_EQ(std::set<int>(ids.begin(), ids.end()).size(), 20u);
+  batch.ClearRows();
+  batch.Flush();
+  EXPECT_EQ(batch.ids().size(), 0u);
 }
 
 }  // namespace

@@ -1,6 +1,9 @@
 // A loop nest of a matrix product made by hand, so that tests of the cost model know every number in it.
 #pragma once
 
+#include <memory>
+
+#include "base/math.h"
 #include "ir/target.h"
 #include "search_space/loop_nest.h"
 
@@ -25,26 +28,35 @@ inline Target TestTarget() {
   return target;
 }
 
-inline int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+// A nest with the shape that it refers to.
+struct OwnedNest {
+  std::unique_ptr<NestShape> shape = std::make_unique<NestShape>();
+  LoopNest nest = LoopNest(shape.get());
+};
 
 // Axes 0 = m, 1 = n, 2 = k; y[m,n] = sum(k) a[m,k] * b[k,n].
-inline LoopNest MatmulNest(const MatmulTiling& t) {
-  LoopNest nest;
-  nest.sketch = "contraction";
-  nest.axis_extents = {t.m, t.n, t.k};
-  const int64_t n_step = t.vectors * t.lanes;
-  nest.loops = {
-      {0, CeilDiv(t.m, t.task_rows), t.task_rows, LoopKind::kParallel},
-      {1, CeilDiv(t.n, t.task_columns), t.task_columns, LoopKind::kParallel},
-      {0, CeilDiv(t.task_rows, t.rows), t.rows, LoopKind::kSerial},
-      {1, CeilDiv(t.task_columns, n_step), n_step, LoopKind::kSerial},
-      {2, t.k, 1, LoopKind::kSerial},
-      {0, t.rows, 1, LoopKind::kUnrolled},
-      {1, t.vectors, t.lanes, LoopKind::kUnrolled},
-      {1, t.lanes, 1, LoopKind::kVector},
+inline OwnedNest MatmulNest(const MatmulTiling& t) {
+  OwnedNest result;
+  NestShape& shape = *result.shape;
+  LoopNest& nest = result.nest;
+  shape.sketch = "contraction";
+  shape.axis_extents = {t.m, t.n, t.k};
+  auto add = [&](int axis, int64_t extent, int64_t step, LoopKind kind) {
+    nest.extents[shape.loops.size()] = extent;
+    nest.steps[shape.loops.size()] = step;
+    shape.loops.push_back({axis, kind});
   };
-  nest.num_task_loops = 2;
-  nest.accesses = {
+  const int64_t n_step = t.vectors * t.lanes;
+  add(0, CeilDiv(t.m, t.task_rows), t.task_rows, LoopKind::kParallel);
+  add(1, CeilDiv(t.n, t.task_columns), t.task_columns, LoopKind::kParallel);
+  add(0, CeilDiv(t.task_rows, t.rows), t.rows, LoopKind::kSerial);
+  add(1, CeilDiv(t.task_columns, n_step), n_step, LoopKind::kSerial);
+  add(2, t.k, 1, LoopKind::kSerial);
+  add(0, t.rows, 1, LoopKind::kUnrolled);
+  add(1, t.vectors, t.lanes, LoopKind::kUnrolled);
+  add(1, t.lanes, 1, LoopKind::kVector);
+  shape.num_task_loops = 2;
+  shape.accesses = {
       {0, false, 4, t.m * t.k, {t.k, 0, 1}, false},
       {1, false, 4, t.k * t.n, {0, 1, t.n}, false},
       {2, true, 4, t.m * t.n, {t.n, 1, 0}, false},
@@ -59,7 +71,7 @@ inline LoopNest MatmulNest(const MatmulTiling& t) {
   schedule.vectors = t.vectors;
   schedule.k_block = t.k;
   nest.schedule = schedule;
-  return nest;
+  return result;
 }
 
 }  // namespace tilth

@@ -151,12 +151,12 @@ TEST(SearchSpace, LoopsCoverEveryAxis) {
     Rng rng(11);
     for (int i = 0; i < 200; ++i) {
       const LoopNest nest = space->Resolve(space->Random(rng));
-      for (size_t axis = 0; axis < nest.axis_extents.size(); ++axis)
-        EXPECT_EQ(nest.TileExtent(static_cast<int>(axis), 0), nest.axis_extents[axis]);
-      for (const NestAccess& access : nest.accesses) {
+      for (size_t axis = 0; axis < nest.shape->axis_extents.size(); ++axis)
+        EXPECT_EQ(nest.TileExtent(static_cast<int>(axis), 0), nest.shape->axis_extents[axis]);
+      for (const NestAccess& access : nest.shape->accesses) {
         int64_t previous = access.num_elements;
-        for (size_t depth = 0; depth <= nest.loops.size(); ++depth) {
-          const int64_t footprint = nest.FootprintElements(access, static_cast<int>(depth));
+        for (int depth = 0; depth <= nest.num_loops(); ++depth) {
+          const int64_t footprint = nest.FootprintElements(access, depth);
           EXPECT_LE(footprint, previous);
           EXPECT_GE(footprint, 1);
           previous = footprint;

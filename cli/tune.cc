@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "cli/artifact_cache_argument.h"
 #include "cli/commands.h"
+#include "cli/cost_model_argument.h"
 #include "cli/model_arguments.h"
 #include "tuner/session.h"
 
@@ -24,6 +25,7 @@ namespace {
 struct Arguments {
   ModelArguments model;
   TuneOptions tune;
+  std::string cost_model;
   std::string artifact_cache;
   std::string time_budget;
   bool json = false;
@@ -53,6 +55,7 @@ StatusOr<int> RunTune(Arguments& arguments) {
   TuneOptions& options = arguments.tune;
   TILTH_ASSIGN_OR_RETURN(LoadedModel model, LoadModel(arguments.model));
   options.target = model.target;
+  TILTH_ASSIGN_OR_RETURN(options.cost_model, OpenCostModel(arguments.cost_model, model.target));
   options.model_name = arguments.model.model;
   // The extents of dynamic dimensions are a part of what the model computes.
   options.model_hash = arguments.model.dimensions.empty()
@@ -104,6 +107,7 @@ void AddTuneCommand(CLI::App& app, int* exit_code) {
                    "a log with a session of this model: repeats it into --log, its results answering instead of a "
                    "device; --seed and --trials are that session's unless they are given")
       ->excludes(farm);
+  AddCostModelArgument(command, &arguments->cost_model);
   AddArtifactCacheArgument(command, &arguments->artifact_cache);
   command->add_option("--tasks", tune.task_filter, "only kernels whose name contains this");
   command->add_flag("--json", arguments->json, "print one JSON document; the table goes to stderr");

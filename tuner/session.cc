@@ -100,7 +100,7 @@ class Session {
                               .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     TILTH_ASSIGN_OR_RETURN(log_, TrialLog::Open(options_.log_path, options_.target, info));
     policy_ = MakeEvolutionarySearch();
-    TILTH_ASSIGN_OR_RETURN(learner_, Learner::Create());
+    TILTH_ASSIGN_OR_RETURN(learner_, Learner::Create({.pretrained = options_.cost_model}));
     std::vector<ScheduledTask> scheduled;
     for (const TuningTask& task : tasks_) {
       scheduled.push_back({.weight = static_cast<double>(task.weight()),
@@ -203,7 +203,8 @@ class Session {
       }
       TuningTask& task = tasks_[static_cast<size_t>(turn.task)];
       const std::vector<MeasuredCandidate>& measured = task.measured();
-      FeatureScorer scorer(task.space(), learner_->model());
+      const std::shared_ptr<const CostModel> model = learner_->Choose();
+      FeatureScorer scorer(task.space(), *model);
       const SearchRequest request = {.space = &task.space(),
                                      .scorer = &scorer,
                                      .measured = std::span(measured),

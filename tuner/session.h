@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "base/status.h"
@@ -14,6 +15,7 @@
 namespace tilth {
 
 class ArtifactCache;
+class CostModel;
 
 struct TuneOptions {
   std::string model_name;  // for people: its path
@@ -26,7 +28,8 @@ struct TuneOptions {
   std::string farm_address;  // "HOST:PORT"; empty: a farm of our own on this machine
   std::string device_class;  // on that farm
   std::string task_filter;   // only kernels with this in their name
-  ArtifactCache* artifact_cache = nullptr;  // of compiled candidates; outlives the call; null: none
+  std::shared_ptr<const CostModel> cost_model;  // of earlier sessions, to begin with (tuner/learner.h); null: none
+  ArtifactCache* artifact_cache = nullptr;      // of compiled candidates; outlives the call; null: none
   // A log with a session of this model: its results answer, no farm is used (tuner/recorded_measurer.h). trials and
   // seed are that session's unless they are given.
   std::string replay_path;

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "db/log_check.h"
+#include "db/log_schema.h"
 #include "db/tuning_log.h"
 
 namespace tilth {
@@ -84,9 +85,9 @@ StatusOr<GcReport> TuningLog::Gc(const GcOptions& options) {
           StrCat("DELETE FROM record WHERE status NOT IN ('", kStatusOk, "', '", kStatusWrongAnswer, "')"));
       deletions.push_back(StrCat("DELETE FROM record WHERE status = '", kStatusOk,
                                  "' AND number NOT IN (SELECT number FROM (SELECT number, row_number() OVER "
-                                 "(PARTITION BY workload_hash, target_hash ORDER BY median_ns, trial_id) AS rank "
-                                 "FROM verified) WHERE rank <= ",
-                                 options.keep_best, ")"));
+                                 "(PARTITION BY workload_hash, target_hash ORDER BY ",
+                                 kRankOrder, ") AS rank FROM ", kRankedRecords, ") WHERE rank <= ", options.keep_best,
+                                 ")"));
     }
     for (const std::string_view reference :
          {"workload WHERE hash NOT IN (SELECT workload_hash", "target WHERE hash NOT IN (SELECT target_hash",

@@ -27,6 +27,9 @@ namespace tilth {
 // The status of a record that was verified and timed; every other status is
 // ToString of a MeasureErrorKind.
 inline constexpr std::string_view kStatusOk = "ok";
+// The origin of a record that was measured side by side with its rivals. Where a task has such records, a time that was
+// taken alone before the last of them is no rival of theirs: the quickest of many single measurements is a lucky one.
+inline constexpr char kOriginFinal[] = "final";
 // A candidate with one such record is never the best again, whatever its other records say.
 inline constexpr std::string_view kStatusWrongAnswer = "wrong answer";
 
@@ -137,8 +140,9 @@ class TuningLog {
   StatusOr<int64_t> Append(absl::Span<const TuningRecord> records);
   Status Append(const TuningRecord& record);
 
-  // The at most k fastest candidates, fastest first, one record each: the latest that is ok. Candidates that ever gave
-  // a wrong answer are left out.
+  // The at most k best candidates, best first, one record each: the latest that is ok. Those that were compared side by
+  // side, or measured since, come before the others; then the faster before the slower. Candidates that ever gave a wrong
+  // answer are left out.
   StatusOr<std::vector<TuningRecord>> BestRecords(std::string_view workload_hash, std::string_view target_hash,
                                                   int k) const;
 

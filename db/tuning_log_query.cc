@@ -2,6 +2,7 @@
 #include <string>
 
 #include "db/log_json.h"
+#include "db/log_schema.h"
 #include "db/tuning_log.h"
 
 namespace tilth {
@@ -86,10 +87,10 @@ StatusOr<std::vector<Row>> ReadAll(StatusOr<Statement> select, absl::FunctionRef
 
 StatusOr<std::vector<TuningRecord>> TuningLog::BestRecords(std::string_view workload_hash, std::string_view target_hash,
                                                            int k) const {
-  TILTH_ASSIGN_OR_RETURN(Statement select,
-                         database_->Prepare(StrCat("SELECT ", kRecordColumns,
-                                                   " FROM verified WHERE workload_hash = ?1 AND target_hash = ?2 "
-                                                   "ORDER BY median_ns, trial_id LIMIT ?3")));
+  TILTH_ASSIGN_OR_RETURN(
+      Statement select,
+      database_->Prepare(StrCat("SELECT ", kRecordColumns, " FROM ", kRankedRecords, " WHERE workload_hash = ?1 AND ",
+                                "target_hash = ?2 ORDER BY ", kRankOrder, " LIMIT ?3")));
   select.BindAll(workload_hash, target_hash, k);
   std::vector<TuningRecord> best;
   for (;;) {

@@ -105,7 +105,8 @@ class Session {
     for (const TuningTask& task : tasks_) {
       scheduled.push_back({.weight = static_cast<double>(task.weight()),
                            .work = task.flops() + CompulsoryBytes(task.space().workload()),
-                           .single = task.space().Size() == 1});
+                           .single = task.space().Size() == 1,
+                           .kind = task.space().sketches().front()->name()});
     }
     scheduler_ = std::make_unique<TaskScheduler>(std::move(scheduled));
     TILTH_RETURN_IF_ERROR(Resume());
@@ -119,7 +120,8 @@ class Session {
   Status Resume() {
     TILTH_RETURN_IF_ERROR(log_->Load(tasks_, [this](const LoadedRecord& loaded) {
       const TuningRecord& record = *loaded.record;
-      Learn(loaded.task, loaded.candidate, record.origin, record.median_ns, loaded.error, loaded.own);
+      const double cost_s = std::max(record.build_s, record.measure_s);
+      Learn(loaded.task, loaded.candidate, record.origin, record.median_ns, loaded.error, cost_s, loaded.own);
       if (!record.artifact_hash.empty() && record.origin != kOriginDuplicate) {
         known_.push_back({loaded.task, record.artifact_hash, ResultOf(record)});
       }
@@ -141,11 +143,11 @@ class Session {
 
   // Everything a result changes, whether it is fresh or from the log.
   void Learn(int task_index, const Candidate& candidate, const std::string& origin, double median_ns,
-             MeasureErrorKind error, bool own) {
+             MeasureErrorKind error, double cost_s, bool own) {
     TuningTask& task = tasks_[static_cast<size_t>(task_index)];
     task.AddResult(candidate, origin, median_ns, error, own);
     if (origin == kOriginFinal) return;
-    scheduler_->Finished(task_index, median_ns);
+    scheduler_->Finished(task_index, median_ns, cost_s);
     const TimeInto learning(&split_.learn_s);
     if (own && origin != kOriginDuplicate) ++trials_;
     std::vector<float> features(static_cast<size_t>(NumFeatures()));
@@ -261,8 +263,10 @@ class Session {
   Status Learn(const MeasureOutcome& outcome) {
     infrastructure_failures_ = 0;
     const bool measured = outcome.error == MeasureErrorKind::kNone;
+    // Builds and measurements overlap: the longer of the two holds the others up.
+    const double run_s = outcome.duplicate ? 0 : 1e-3 * static_cast<double>(outcome.result.run_ms);
     Learn(outcome.job.task, outcome.job.candidate, outcome.duplicate ? kOriginDuplicate : outcome.job.origin,
-          measured ? outcome.result.median_ns : 0, outcome.error, /*own=*/true);
+          measured ? outcome.result.median_ns : 0, outcome.error, std::max(outcome.build_s, run_s), /*own=*/true);
     return absl::OkStatus();
   }
 
@@ -343,7 +347,8 @@ class Session {
 
   TuneSummary Summarise() const {
     TuneSummary summary;
-    for (const TuningTask& task : tasks_) {
+    for (size_t i = 0; i < tasks_.size(); ++i) {
+      const TuningTask& task = tasks_[i];
       summary.tasks.push_back({.workload_hash = task.workload_hash(),
                                .name = task.name(),
                                .weight = task.weight(),
@@ -352,7 +357,8 @@ class Session {
                                .default_ns = task.default_ns(),
                                .best_ns = task.best_ns(),
                                .trials = task.trials(),
-                               .failures = task.num_failures()});
+                               .failures = task.num_failures(),
+                               .settled_because = std::string(ToString(scheduler_->WhySettled(static_cast<int>(i))))});
       for (const auto& [kind, count] : task.failures()) summary.failures[std::string(ToString(kind))] += count;
     }
     AddModelTimes(&summary);

@@ -24,6 +24,15 @@ std::string Speedup(double before_ns, double after_ns) {
 // Seconds to three decimals: sums must not depend on the order in which a session or its repetition adds them up.
 double RoundToMilliseconds(double seconds) { return std::round(1000 * seconds) / 1000; }
 
+// How many tasks ended why: "12 at the roofline, 3 converged, 2 wanted more".
+std::string Ends(const std::vector<TaskSummary>& tasks) {
+  std::map<std::string, int> counts;
+  for (const TaskSummary& task : tasks) ++counts[task.settled_because.empty() ? "wanted more" : task.settled_because];
+  std::string text;
+  for (const auto& [why, count] : counts) StrAppend(&text, text.empty() ? "" : ", ", count, " ", why);
+  return text;
+}
+
 std::string Row(const TaskSummary& task, double peak_gflops) {
   const double gflops = task.best_ns > 0 ? task.flops / task.best_ns : 0;
   const std::string share = peak_gflops > 0 ? absl::StrFormat("%.0f%%", 100 * gflops / peak_gflops) : "-";
@@ -55,7 +64,8 @@ std::string ToJson(const TuneSummary& summary) {
                                  {"default_ns", task.default_ns},
                                  {"best_ns", task.best_ns},
                                  {"trials", task.trials},
-                                 {"failures", task.failures}});
+                                 {"failures", task.failures},
+                                 {"settled_because", task.settled_because}});
   }
   document["model"] = {{"default_ns", summary.default_ns}, {"tuned_ns", summary.tuned_ns}};
   document["trials"] = summary.trials;
@@ -105,7 +115,9 @@ std::string ToTable(const TuneSummary& summary) {
     text += absl::StrFormat("the device was busy %.1f%% of the time; %.1f s searching, %.1f s learning\n",
                             100 * summary.device_busy_fraction, summary.search_s, summary.learn_s);
   }
-  if (!summary.stopped_because.empty()) StrAppend(&text, "stopped because: ", summary.stopped_because, "\n");
+  if (!summary.stopped_because.empty()) {
+    StrAppend(&text, "stopped because: ", summary.stopped_because, "; kernels: ", Ends(summary.tasks), "\n");
+  }
   if (summary.unrecorded > 0) {
     StrAppend(&text, summary.unrecorded, " candidates had no measurement in the recorded session\n");
   }

@@ -18,6 +18,7 @@ struct TaskSummary {
   double best_ns = 0;     // 0: nothing has worked
   int trials = 0;
   int failures = 0;
+  std::string settled_because;  // of ToString(TaskEnd); empty: it wants more trials
 };
 
 struct TuneSummary {

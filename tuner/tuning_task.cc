@@ -17,7 +17,10 @@ void TuningTask::AddResult(const Candidate& candidate, const std::string& origin
                            MeasureErrorKind error, bool own) {
   Take(candidate);
   const auto [entry, is_new] = position_.try_emplace(candidate, measured_.size());
-  if (is_new) measured_.push_back({candidate, median_ns});
+  if (is_new) {
+    measured_.push_back({candidate, median_ns});
+    last_times_.emplace_back();
+  }
   // A failure after a success does not erase the time, except that a wrong answer disqualifies.
   if (median_ns > 0) measured_[entry->second].median_ns = median_ns;
   if (error == MeasureErrorKind::kWrongAnswer) {
@@ -26,19 +29,31 @@ void TuningTask::AddResult(const Candidate& candidate, const std::string& origin
   }
   if (origin == kOriginDuplicate) passed_over_.insert(candidate);
   finalised_ = origin == kOriginFinal;
+  ++results_;
+  if (finalised_ && median_ns > 0) last_comparison_ = results_;
+  if (median_ns > 0) last_times_[entry->second] = {.number = results_, .compared = finalised_};
   if (!own || origin == kOriginFinal || origin == kOriginDuplicate) return;
   ++trials_;
   if (error != MeasureErrorKind::kNone) ++failures_[error];
 }
 
 std::vector<MeasuredCandidate> TuningTask::Best(int k) const {
-  std::vector<MeasuredCandidate> best;
-  for (const MeasuredCandidate& entry : measured_) {
-    if (entry.median_ns > 0 && !passed_over_.contains(entry.candidate)) best.push_back(entry);
+  struct Ranked {
+    bool superseded;
+    double median_ns;
+    size_t position;
+    auto operator<=>(const Ranked&) const = default;
+  };
+  std::vector<Ranked> ranked;
+  for (size_t i = 0; i < measured_.size(); ++i) {
+    if (measured_[i].median_ns <= 0 || passed_over_.contains(measured_[i].candidate)) continue;
+    const bool superseded = !last_times_[i].compared && last_times_[i].number < last_comparison_;
+    ranked.push_back({superseded, measured_[i].median_ns, i});
   }
-  std::stable_sort(best.begin(), best.end(),
-                   [](const MeasuredCandidate& a, const MeasuredCandidate& b) { return a.median_ns < b.median_ns; });
-  if (static_cast<int>(best.size()) > k) best.resize(static_cast<size_t>(k));
+  const size_t count = std::min(ranked.size(), static_cast<size_t>(k));
+  std::partial_sort(ranked.begin(), ranked.begin() + static_cast<std::ptrdiff_t>(count), ranked.end());
+  std::vector<MeasuredCandidate> best;
+  for (size_t i = 0; i < count; ++i) best.push_back(measured_[ranked[i].position]);
   return best;
 }
 

@@ -8,15 +8,15 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "db/tuning_log.h"
 #include "proto/measure.h"
 #include "search_space/space.h"
 #include "tuner/search_policy.h"
 
 namespace tilth {
 
-// Why a candidate was measured, as records store it.
+// Why a candidate was measured, as records store it; kOriginFinal of the log is another.
 inline constexpr char kOriginDefault[] = "default";
-inline constexpr char kOriginFinal[] = "final";          // measured again next to its rivals at the end
 inline constexpr char kOriginDuplicate[] = "duplicate";  // not measured: its machine code had been
 
 // Not thread-safe, except that `space` may be read by anyone.
@@ -43,7 +43,8 @@ class TuningTask {
   void Take(const Candidate& candidate) { taken_.Insert(*space_, candidate); }
   void Release(const Candidate& candidate) { taken_.Erase(*space_, candidate); }
 
-  // The fastest k, fastest first. Candidates that were ever wrong, and duplicates of others, are not among them.
+  // The best k, best first, as the log orders them (TuningLog::BestRecords): those compared with each other, or
+  // measured since, come first. Candidates that were ever wrong, and duplicates of others, are not among them.
   std::vector<MeasuredCandidate> Best(int k) const;
   double best_ns() const;     // 0: none
   double default_ns() const;  // 0: not measured, or failed
@@ -62,6 +63,13 @@ class TuningTask {
   std::vector<MeasuredCandidate> measured_;
   absl::flat_hash_map<Candidate, size_t, CandidateHash> position_;  // in measured_
   TakenCandidates taken_;
+  struct LastTime {
+    int number = 0;  // of the result
+    bool compared = false;
+  };
+  std::vector<LastTime> last_times_;  // by position in measured_
+  int results_ = 0;
+  int last_comparison_ = 0;   // the number of the last result of one
   CandidateSet passed_over_;  // wrong once, or the same machine code as another
   int trials_ = 0;
   bool finalised_ = false;

@@ -78,6 +78,23 @@ TEST_F(TuningLogTest, RemeasuredCandidateCountsOnceWithItsLatestTime) {
   EXPECT_THAT(Best(*log, 10), ElementsAre("other", "again"));
 }
 
+TEST_F(TuningLogTest, ComparisonBeatsTheLuckySingleTimesBeforeIt) {
+  auto log = OpenFilledLog();
+  const auto compared = [this](const std::string& trial, double median_ns, const std::string& decisions) {
+    TuningRecord record = Record(trial, median_ns, decisions);
+    record.origin = kOriginFinal;
+    return record;
+  };
+  ASSERT_TRUE(log->Append({Record("alone", 102), Record("a", 100, R"({"a":1})"), Record("b", 101, R"({"b":1})"),
+                           compared("a again", 120, R"({"a":1})"), compared("b again", 115, R"({"b":1})")})
+                  .ok());
+  EXPECT_THAT(Best(*log, 10), ElementsAre("b again", "a again", "alone"));
+  ASSERT_TRUE(log->Append({Record("since", 110)}).ok());
+  EXPECT_THAT(Best(*log, 10), ElementsAre("since", "b again", "a again", "alone"));
+  ASSERT_TRUE(log->Gc({.keep_best = 2}).ok());
+  EXPECT_THAT(Best(*log, 10), ElementsAre("since", "b again"));
+}
+
 TEST(RecordStatus, WrongAnswerIsTheNameOfItsKind) {
   EXPECT_EQ(kStatusWrongAnswer, ToString(MeasureErrorKind::kWrongAnswer));
 }

@@ -31,6 +31,7 @@ TuneSummary Example() {
   summary.trials = 122;
   summary.failures = {{"compile", 3}, {"run crash", 2}};
   summary.peak_gflops = 250;
+  summary.stopped_because = "converged";
   AddModelTimes(&summary);
   return summary;
 }
@@ -52,7 +53,7 @@ TEST(Summary, JsonHasTheKeysThatScriptsRelyOn) {
   keys.clear();
   for (const auto& [key, value] : document["tasks"][0].items()) keys.push_back(key);
   EXPECT_THAT(keys, testing::UnorderedElementsAre("workload", "name", "weight", "flops", "space_size", "default_ns",
-                                                  "best_ns", "trials", "failures"));
+                                                  "best_ns", "trials", "failures", "settled_because"));
   EXPECT_EQ(document["failures"]["compile"], 3);
   EXPECT_EQ(document["model"]["tuned_ns"], 3.75e6);
   EXPECT_EQ(document["tasks"][0]["space_size"], 123456789012ull);
@@ -74,6 +75,7 @@ TEST(Summary, TableShowsSpeedAndShareOfPeak) {
   EXPECT_THAT(table, testing::HasSubstr("184.8"));
   EXPECT_THAT(table, testing::HasSubstr("74%"));
   EXPECT_THAT(table, testing::HasSubstr("3 failed: compile"));
+  EXPECT_THAT(table, testing::HasSubstr("stopped because: converged; kernels: 2 wanted more"));
 }
 
 TEST(FormatTime, KeepsThreeDigits) {

@@ -89,6 +89,52 @@ TEST(TaskScheduler, CheapTaskWaitsForTheCostOfOthers) {
   EXPECT_EQ(scheduler.Next().task, 0);
 }
 
+TEST(TaskScheduler, TrialsGoWhereASecondGainsMost) {
+  // Both save the same with a trial; one of task 0 takes ten times as long.
+  TaskScheduler scheduler(std::vector<ScheduledTask>{{.weight = 1}, {.weight = 1}});
+  std::vector<int> trials(2);
+  for (int spent = 0; spent < 160;) {
+    const Turn turn = scheduler.Next();
+    scheduler.Started(turn.task, turn.count);
+    spent += turn.count;
+    for (int i = 0; i < turn.count; ++i) {
+      const int trial = trials[static_cast<size_t>(turn.task)]++;
+      scheduler.Finished(turn.task, 1000 / (1 + 0.05 * trial), turn.task == 0 ? 1.0 : 0.1);
+    }
+  }
+  EXPECT_GT(trials[1], 2 * trials[0]);
+}
+
+TEST(TaskScheduler, TasksOfAKindTellEachOtherWhatToHopeFor) {
+  // Task 0 has shown that its kind gains nothing after the first trials; 1 is of that kind, 2 is of another.
+  TaskScheduler scheduler(std::vector<ScheduledTask>{
+      {.weight = 0.02, .kind = "matmul"}, {.weight = 1, .kind = "matmul"}, {.weight = 1, .kind = "softmax"}});
+  for (int i = 0; i < 40; ++i) scheduler.Finished(0, 1000);
+  for (int i = 0; i < 8; ++i) scheduler.Finished(1, 1000);
+  for (int i = 0; i < 8; ++i) scheduler.Finished(2, 1000);
+  std::vector<int> trials(3);
+  for (int i = 0; i < 5; ++i) {
+    const Turn turn = scheduler.Next();
+    scheduler.Started(turn.task, turn.count);
+    trials[static_cast<size_t>(turn.task)] += turn.count;
+  }
+  EXPECT_GT(trials[2], trials[1]);
+}
+
+TEST(TaskScheduler, TellsWhyATaskIsSettled) {
+  TaskScheduler scheduler(std::vector<ScheduledTask>{
+      {.weight = 1, .roofline_ns = 960}, {.weight = 1, .single = true}, {.weight = 0.001}, {.weight = 1}});
+  for (int task = 0; task < 4; ++task) {
+    for (int i = 0; i < 6; ++i) scheduler.Finished(task, 1000);
+  }
+  EXPECT_EQ(scheduler.WhySettled(0), TaskEnd::kRoofline);
+  EXPECT_EQ(scheduler.WhySettled(1), TaskEnd::kExhausted);
+  EXPECT_EQ(scheduler.WhySettled(2), TaskEnd::kCheap);
+  EXPECT_EQ(scheduler.WhySettled(3), TaskEnd::kNone);
+  for (int i = 0; i < 100; ++i) scheduler.Finished(3, 1000);
+  EXPECT_EQ(scheduler.WhySettled(3), TaskEnd::kConverged);
+}
+
 TEST(TaskScheduler, FailedDefaultIsNotTheEndOfATask) {
   TaskScheduler scheduler(std::vector<ScheduledTask>{{.weight = 1, .work = 1e6}, {.weight = 1, .work = 1e6}});
   const auto trials =

@@ -30,9 +30,24 @@ TEST_F(TuningTaskTest, BestAreTheFastestInOrder) {
 TEST_F(TuningTaskTest, LaterMeasurementReplacesTheTime) {
   Add(1, 100);
   Add(2, 120);
-  Add(1, 130, kOriginFinal);
+  Add(1, 130);
   EXPECT_EQ(task_.best_ns(), 120);
   EXPECT_EQ(task_.measured().size(), 2u);
+}
+
+TEST_F(TuningTaskTest, ComparisonBeatsALuckySingleTime) {
+  Add(1, 100);
+  Add(2, 101);
+  Add(3, 102);
+  Add(1, 120, kOriginFinal);
+  Add(2, 115, kOriginFinal);
+  const auto best = task_.Best(3);
+  ASSERT_EQ(best.size(), 3u);
+  EXPECT_EQ(best[0].candidate, At(2));
+  EXPECT_EQ(best[1].candidate, At(1));
+  EXPECT_EQ(best[2].candidate, At(3));
+  Add(4, 110);  // since the comparison: a rival again
+  EXPECT_EQ(task_.best_ns(), 110);
 }
 
 TEST_F(TuningTaskTest, WrongAnswerDisqualifiesForGood) {

@@ -9,6 +9,7 @@
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
 #include "base/clock.h"
+#include "cli/bench.h"
 #include "cli/commands.h"
 #include "cli/model_arguments.h"
 #include "cli/table.h"
@@ -43,24 +44,6 @@ struct Measurement {
 
   double PerSecond(double seconds) const { return static_cast<double>(builds.size()) / seconds; }
 };
-
-StatusOr<LoadedModel> LoadModelOrZoo(const ModelArguments& arguments) {
-  if (!arguments.model.empty()) return LoadModel(arguments);
-  LoadedModel model;
-  TILTH_ASSIGN_OR_RETURN(model.target, ParseTarget(arguments.target), "--target ", arguments.target);
-  TILTH_ASSIGN_OR_RETURN(const ZooTestCase made, MakeZooModel("resnet50", /*seed=*/1));
-  TILTH_ASSIGN_OR_RETURN(Graph graph, ImportOnnx(made.model));
-  TILTH_ASSIGN_OR_RETURN(model.partition, PartitionGraph(std::move(graph)));
-  return model;
-}
-
-double CpuSeconds() {
-  timespec now = {};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
-double WallSeconds() { return 1e-9 * static_cast<double>(SystemClock().NowNs()); }
 
 // The default candidate of each kernel and random ones, built one after the other by this thread.
 StatusOr<Measurement> BuildCandidates(const LoadedModel& model, const Arguments& arguments) {
@@ -171,6 +154,24 @@ StatusOr<int> BenchBuild(const Arguments& arguments) {
 
 }  // namespace
 
+StatusOr<LoadedModel> LoadModelOrZoo(const ModelArguments& arguments) {
+  if (!arguments.model.empty()) return LoadModel(arguments);
+  LoadedModel model;
+  TILTH_ASSIGN_OR_RETURN(model.target, ParseTarget(arguments.target), "--target ", arguments.target);
+  TILTH_ASSIGN_OR_RETURN(const ZooTestCase made, MakeZooModel("resnet50", /*seed=*/1));
+  TILTH_ASSIGN_OR_RETURN(Graph graph, ImportOnnx(made.model));
+  TILTH_ASSIGN_OR_RETURN(model.partition, PartitionGraph(std::move(graph)));
+  return model;
+}
+
+double CpuSeconds() {
+  timespec now = {};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+double WallSeconds() { return 1e-9 * static_cast<double>(SystemClock().NowNs()); }
+
 void AddBenchCommand(CLI::App& app, int* exit_code) {
   CLI::App* command = app.add_subcommand("bench", "Measures how fast the parts of Tilth are on this machine");
   command->footer("Example:\n  tilth bench build");
@@ -178,6 +179,8 @@ void AddBenchCommand(CLI::App& app, int* exit_code) {
   const auto arguments = std::make_shared<Arguments>();
   arguments->candidates = 24;
   arguments->seed = 1;
+
+  AddBenchScore(command, exit_code);
 
   CLI::App* build = command->add_subcommand("build", "Candidates compiled per second by one thread");
   build->footer("Example:\n  tilth bench build model.onnx --candidates 50");

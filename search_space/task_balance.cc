@@ -1,9 +1,11 @@
 #include "search_space/task_balance.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "base/math.h"
+#include "base/status.h"
 
 namespace tilth {
 namespace {
@@ -15,14 +17,51 @@ struct Cut {
   double largest = 1;  // share of the largest task in the whole
 };
 
-Cut CutOf(int64_t outer, const std::vector<TaskAxis*>& axes) {
+int64_t BlocksOf(const TaskAxis& axis) { return CeilDiv(axis.tiles, axis.per_task); }
+double ShareOf(const TaskAxis& axis) { return static_cast<double>(axis.per_task) / static_cast<double>(axis.tiles); }
+
+Cut CutOf(int64_t outer, TaskAxes axes) {
   Cut cut = {outer, 1.0 / static_cast<double>(outer)};
   for (const TaskAxis* axis : axes) {
-    cut.tasks *= CeilDiv(axis->tiles, axis->per_task);
-    cut.largest *= static_cast<double>(axis->per_task) / static_cast<double>(axis->tiles);
+    cut.tasks *= BlocksOf(*axis);
+    cut.largest *= ShareOf(*axis);
   }
   return cut;
 }
+
+// The cuts that changes of one axis make; computed many times for a candidate.
+class AxisCuts {
+ public:
+  AxisCuts(int64_t outer, TaskAxes axes, const TaskAxis* changed) : before_(1.0 / static_cast<double>(outer)) {
+    tasks_of_others_ = outer;
+    bool is_after = false;
+    for (const TaskAxis* axis : axes) {
+      if (axis == changed) {
+        is_after = true;
+        continue;
+      }
+      tasks_of_others_ *= BlocksOf(*axis);
+      // Multiplied in the order of the axes, as CutOf does: what is equal must stay equal.
+      if (is_after) {
+        after_[num_after_++] = ShareOf(*axis);
+      } else {
+        before_ *= ShareOf(*axis);
+      }
+    }
+  }
+
+  Cut Of(const TaskAxis& axis, int64_t blocks) const {
+    Cut cut = {tasks_of_others_ * blocks, before_ * ShareOf(axis)};
+    for (size_t i = 0; i < num_after_; ++i) cut.largest *= after_[i];
+    return cut;
+  }
+
+ private:
+  int64_t tasks_of_others_;
+  double before_;
+  std::array<double, kMaxTaskAxes> after_;
+  size_t num_after_ = 0;
+};
 
 // An upper bound of the time on `threads` threads that take tasks as they become free, relative to a perfect division.
 double Unevenness(const Cut& cut, int64_t threads) {
@@ -47,16 +86,18 @@ struct Choice {
 };
 
 // The best that cutting one axis further gives; no axis if none may be cut.
-Choice BestCut(int64_t outer, double work, const std::vector<TaskAxis*>& axes) {
+Choice BestCut(int64_t outer, double work, TaskAxes axes) {
   Choice best;
   for (TaskAxis* axis : axes) {
+    if (axis->per_task <= 1) continue;
     const TaskAxis before = *axis;
-    int64_t blocks = CeilDiv(before.tiles, before.per_task);
+    const AxisCuts cuts(outer, axes, axis);
+    int64_t blocks = BlocksOf(before);
     while (axis->per_task > 1) {
       // As few more tasks as there can be, all but the last of one size.
       axis->per_task = std::min(axis->per_task - 1, CeilDiv(before.tiles, blocks + 1));
-      blocks = CeilDiv(before.tiles, axis->per_task);
-      const Cut cut = CutOf(outer, axes);
+      blocks = BlocksOf(*axis);
+      const Cut cut = cuts.Of(*axis, blocks);
       if (work < kMinTaskWork * static_cast<double>(cut.tasks)) break;
       const Choice choice = {axis, axis->per_task, Unevenness(cut), cut.tasks};
       if (choice.IsBetterThan(best)) best = choice;
@@ -69,7 +110,8 @@ Choice BestCut(int64_t outer, double work, const std::vector<TaskAxis*>& axes) {
 
 }  // namespace
 
-void BalanceTasks(int64_t outer, double work, std::vector<TaskAxis*> axes) {
+void BalanceTasks(int64_t outer, double work, TaskAxes axes) {
+  TILTH_CHECK(axes.size() <= kMaxTaskAxes);
   while (Unevenness(CutOf(outer, axes)) > 1) {
     const Choice choice = BestCut(outer, work, axes);
     if (choice.axis == nullptr) return;

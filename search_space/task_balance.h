@@ -2,8 +2,9 @@
 // kernel of a single task is as good as any; so blocks are made small enough here, whatever was drawn or measured.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <initializer_list>
 
 namespace tilth {
 
@@ -16,9 +17,12 @@ struct TaskAxis {
 // What moving an element counts beside floating-point operations, as work.
 inline constexpr double kFlopsPerElementMoved = 16;
 
+inline constexpr size_t kMaxTaskAxes = 4;
+using TaskAxes = std::initializer_list<TaskAxis*>;  // at most kMaxTaskAxes
+
 // Lowers per_task, of earlier axes first, until the product of all axes (and of `outer` more tasks for each) is cut
 // evenly enough for 2 and for 4 threads, or until tasks would have less than a microsecond's work. `work` of the whole
 // is in floating-point operations.
-void BalanceTasks(int64_t outer, double work, std::vector<TaskAxis*> axes);
+void BalanceTasks(int64_t outer, double work, TaskAxes axes);
 
 }  // namespace tilth

@@ -13,15 +13,21 @@ struct Scored {
   float score = 0;
 };
 
-// Ties are broken by the candidate itself, so that the order does not depend on a hash table's.
-bool Better(const Scored& a, const Scored& b) {
-  return a.score != b.score ? a.score > b.score : a.candidate < b.candidate;
-}
+// What sorting moves around in the place of candidates.
+struct Ranked {
+  float score = 0;
+  uint32_t place = 0;  // in the pool
+};
 
 class Evolution {
  public:
   Evolution(const EvolutionOptions& options, const SearchRequest& request, Rng& rng)
-      : options_(options), request_(request), space_(*request.space), rng_(rng) {}
+      : options_(options), request_(request), space_(*request.space), rng_(rng) {
+    const size_t expected = static_cast<size_t>(options.population) * static_cast<size_t>(options.generations + 1);
+    seen_.reserve(expected);
+    pooled_.reserve(expected);
+    pool_.reserve(expected);
+  }
 
   Status Run() {
     if (space_.Size() <= options_.enumerate_below) return Add(space_.Enumerate(options_.enumerate_below));
@@ -33,17 +39,16 @@ class Evolution {
   }
 
   std::vector<Proposal> Pick() {
-    std::sort(pool_.begin(), pool_.end(), Better);
     std::vector<Proposal> proposals;
     size_t next = 0;
     while (static_cast<int>(proposals.size()) < request_.count) {
       if (rng_.Uniform() < options_.random_share && AddRandom(&proposals)) continue;
-      while (next < pool_.size() && (TooClose(pool_[next].candidate, proposals) || !Choose(pool_[next].key))) ++next;
+      while (next < pool_.size() && (TooClose(Best(next).candidate, proposals) || !Choose(Best(next).key))) ++next;
       if (next == pool_.size()) {
         if (!AddRandom(&proposals)) break;
         continue;
       }
-      proposals.push_back({pool_[next].candidate, "model"});
+      proposals.push_back({Best(next).candidate, "model"});
     }
     return proposals;
   }
@@ -97,16 +102,36 @@ class Evolution {
     return founders;
   }
 
+  // Number `rank` of the pool, by score. Only the front of the pool is ever sorted.
+  const Scored& Best(size_t rank) {
+    constexpr size_t kStep = 256;
+    while (rank >= num_sorted_) {
+      for (size_t i = order_.size(); i < pool_.size(); ++i)
+        order_.push_back({pool_[i].score, static_cast<uint32_t>(i)});
+      const auto begin = order_.begin() + static_cast<std::ptrdiff_t>(num_sorted_);
+      num_sorted_ = std::min(order_.size(), std::max(rank + 1, num_sorted_ + kStep));
+      const auto end = order_.begin() + static_cast<std::ptrdiff_t>(num_sorted_);
+      // Ties are broken by the candidate itself, so that the order does not depend on the way here.
+      const auto better = [this](const Ranked& a, const Ranked& b) {
+        return a.score != b.score ? a.score > b.score : pool_[a.place].candidate < pool_[b.place].candidate;
+      };
+      if (end != order_.end()) std::nth_element(begin, end, order_.end(), better);
+      std::sort(begin, end, better);
+    }
+    return pool_[order_[rank].place];
+  }
+
   // Parents are drawn from the best of the pool, the better ones more often.
   const Candidate& Parent(size_t parents) {
     const size_t a = rng_.Below(parents), b = rng_.Below(parents);
-    return pool_[std::min(a, b)].candidate;
+    return Best(std::min(a, b)).candidate;
   }
 
   std::vector<Candidate> Children() {
-    std::sort(pool_.begin(), pool_.end(), Better);
-    const size_t parents = std::min(pool_.size(), static_cast<size_t>(options_.population) / 2);
+    const size_t parents = std::min(pool_.size(), static_cast<size_t>(options_.population) / 2 + 1);
+    Best(parents - 1);
     std::vector<Candidate> children;
+    children.reserve(static_cast<size_t>(options_.population));
     while (static_cast<int>(children.size()) < options_.population) {
       const Candidate& a = Parent(parents);
       const Candidate& b = Parent(parents);
@@ -123,10 +148,9 @@ class Evolution {
 
   Status Climb() {
     for (int step = 0; step < options_.climb_steps; ++step) {
-      std::sort(pool_.begin(), pool_.end(), Better);
       std::vector<Candidate> neighbours;
       for (size_t i = 0; i < pool_.size() && static_cast<int>(i) < options_.climbs; ++i) {
-        const std::vector<Candidate> around = space_.Neighbours(pool_[i].candidate, 2);
+        const std::vector<Candidate> around = space_.Neighbours(Best(i).candidate, 2);
         neighbours.insert(neighbours.end(), around.begin(), around.end());
       }
       TILTH_RETURN_IF_ERROR(Add(neighbours));
@@ -137,8 +161,10 @@ class Evolution {
   // Scores those that are new, and puts them into the pool, one for each key.
   Status Add(const std::vector<Candidate>& candidates) {
     std::vector<Candidate> fresh;
+    fresh.reserve(candidates.size());
+    // By hash alone: two candidates out of millions may be taken for one once in a million searches.
     for (const Candidate& candidate : candidates) {
-      if (seen_.insert(candidate).second) fresh.push_back(candidate);
+      if (seen_.insert(HashOf(candidate)).second) fresh.push_back(candidate);
     }
     if (fresh.empty()) return absl::OkStatus();
     std::vector<float> scores(fresh.size());
@@ -147,6 +173,7 @@ class Evolution {
     for (size_t i = 0; i < fresh.size(); ++i) {
       if (pooled_.insert(keys[i]).second) pool_.push_back({fresh[i], keys[i], scores[i]});
     }
+    num_sorted_ = 0;
     return absl::OkStatus();
   }
 
@@ -154,9 +181,10 @@ class Evolution {
   const SearchRequest& request_;
   const KnobSpace& space_;
   Rng& rng_;
-  CandidateSet seen_;
-  absl::flat_hash_set<uint64_t> pooled_, chosen_;
+  absl::flat_hash_set<uint64_t> seen_, pooled_, chosen_;
   std::vector<Scored> pool_;
+  std::vector<Ranked> order_;  // of the pool, as far as it has been looked at
+  size_t num_sorted_ = 0;      // the first of order_, which are the best
 };
 
 class EvolutionarySearch : public SearchPolicy {

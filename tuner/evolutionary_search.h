@@ -9,7 +9,7 @@
 namespace tilth {
 
 struct EvolutionOptions {
-  int population = 256;
+  int population = 2560;
   int generations = 4;
   int elites = 24;  // best measured candidates that found the population
   double crossover_share = 0.2;

@@ -23,6 +23,9 @@ bool IsAccurate(const WinogradForm& form, int64_t tile_inputs) {
   return tile_inputs < 6 || form.tiled.ReductionLength() >= 200;
 }
 
+// What decides on the order of loops, the extents of the axes and the accesses.
+size_t ShapeIndex(const WinogradSchedule& s) { return (s.tile_inputs == 4 ? 0 : 1) + (s.vector_major_tasks ? 2 : 0); }
+
 class WinogradSketch : public Sketch {
  public:
   WinogradSketch(WinogradForm form, const Target& target)
@@ -55,6 +58,9 @@ class WinogradSketch : public Sketch {
   // Of the matrix products with tiles of `tile_inputs`.
   double ProductFlops(int64_t tile_inputs) const;
 
+  int64_t Tiles(const WinogradSchedule& s) const { return shapes_[ShapeIndex(s)].axis_extents[kTile]; }
+  int64_t Positions(const WinogradSchedule& s) const { return shapes_[ShapeIndex(s)].axis_extents[kPosition]; }
+
   int64_t Channels() const { return form_.tiled.Extent(form_.channel_axis); }
   int64_t OutputChannels() const { return form_.tiled.Extent(form_.tiled.vector_axis); }
   int64_t OutputVectors() const { return CeilDiv(OutputChannels(), lanes_); }
@@ -64,10 +70,8 @@ class WinogradSketch : public Sketch {
   Target target_;
   int lanes_;
   std::array<NestShape, 4> shapes_;  // by ShapeIndex
+  std::array<double, 4> shape_flops_{};
 };
-
-// What decides on the order of loops, the extents of the axes and the accesses.
-size_t ShapeIndex(const WinogradSchedule& s) { return (s.tile_inputs == 4 ? 0 : 1) + (s.vector_major_tasks ? 2 : 0); }
 
 void WinogradSketch::BuildKnobs() {
   knobs_.resize(kTransform + 1);
@@ -95,16 +99,16 @@ WinogradSchedule WinogradSketch::Schedule(const Candidate& candidate) const {
   WinogradSchedule s;
   s.lanes = lanes_;
   s.tile_inputs = Option(candidate, kTileInputs)[0];
-  s.rows = std::min(Option(candidate, kRegister)[0], form_.Tiles(s.tile_inputs));
+  s.rows = std::min(Option(candidate, kRegister)[0], Tiles(s));
   s.vectors = Option(candidate, kRegister)[1];
-  s.row_tiles = std::min(Option(candidate, kRowTiles)[0], CeilDiv(form_.Tiles(s.tile_inputs), s.rows));
+  s.row_tiles = std::min(Option(candidate, kRowTiles)[0], CeilDiv(Tiles(s), s.rows));
   s.vector_tiles = std::min(Option(candidate, kVectorTiles)[0], CeilDiv(OutputVectors(), s.vectors));
   s.k_unroll = Option(candidate, kUnrollK)[0];
   while (s.k_unroll > 1 && s.k_unroll * s.rows * s.vectors > kMaxUnrolledBody) s.k_unroll /= 2;
   s.vector_major_tasks = Option(candidate, kTaskOrder)[0] == 1;
-  TaskAxis rows = {CeilDiv(form_.Tiles(s.tile_inputs), s.rows), s.row_tiles};
+  TaskAxis rows = {CeilDiv(Tiles(s), s.rows), s.row_tiles};
   TaskAxis vectors = {CeilDiv(OutputVectors(), s.vectors), s.vector_tiles};
-  BalanceTasks(/*outer=*/1, ProductFlops(s.tile_inputs), {&rows, &vectors});
+  BalanceTasks(/*outer=*/1, shape_flops_[ShapeIndex(s)], {&rows, &vectors});
   s.row_tiles = rows.per_task;
   s.vector_tiles = vectors.per_task;
   // Tasks that share input tiles do not transform them again.
@@ -119,10 +123,10 @@ void WinogradSketch::ForEachLoop(const WinogradSchedule& s, Add add) const {
   const int64_t n_step = s.lanes * s.vectors, block = s.rows * s.row_tiles;
   const int64_t vector_blocks = CeilDiv(OutputChannels(), n_step * s.vector_tiles);
   if (s.vector_major_tasks) add(kOutputChannel, vector_blocks, n_step * s.vector_tiles, LoopKind::kParallel);
-  add(kTile, CeilDiv(form_.Tiles(s.tile_inputs), block), block, LoopKind::kParallel);
+  add(kTile, CeilDiv(Tiles(s), block), block, LoopKind::kParallel);
   if (!s.vector_major_tasks) add(kOutputChannel, vector_blocks, n_step * s.vector_tiles, LoopKind::kParallel);
   add(kOutputChannel, s.vector_tiles, n_step, LoopKind::kSerial);
-  add(kPosition, form_.Positions(s.tile_inputs), 1, LoopKind::kSerial);
+  add(kPosition, Positions(s), 1, LoopKind::kSerial);
   add(kTile, s.row_tiles, s.rows, LoopKind::kSerial);
   add(kChannel, CeilDiv(Channels(), s.k_unroll), s.k_unroll, LoopKind::kSerial);
   add(kChannel, s.k_unroll, 1, LoopKind::kUnrolled);
@@ -133,7 +137,7 @@ void WinogradSketch::ForEachLoop(const WinogradSchedule& s, Add add) const {
 
 // The transformed input, the transformed weights, and the output, each spread over the axes of the products.
 void WinogradSketch::AddAccesses(const WinogradSchedule& s, NestShape* shape) const {
-  const int64_t tiles = form_.Tiles(s.tile_inputs), positions = form_.Positions(s.tile_inputs);
+  const int64_t tiles = Tiles(s), positions = Positions(s);
   NestAccess input{.tensor = -1, .num_elements = tiles * positions * Channels()};
   input.coefficients = {Channels(), tiles * Channels(), 0, 1};
   NestAccess weights{.tensor = form_.tiled.right_tensor, .num_elements = positions * Channels() * OutputChannels()};
@@ -154,6 +158,7 @@ void WinogradSketch::BuildShapes() {
       NestShape& shape = shapes_[ShapeIndex(s)];
       shape.sketch = name_;
       shape.axis_extents = {form_.Tiles(s.tile_inputs), form_.Positions(s.tile_inputs), OutputChannels(), Channels()};
+      shape_flops_[ShapeIndex(s)] = ProductFlops(s.tile_inputs);
       ForEachLoop(s, StructureInto(&shape));
       shape.num_task_loops = 2;
       AddAccesses(s, &shape);
@@ -163,10 +168,10 @@ void WinogradSketch::BuildShapes() {
 
 LoopNest WinogradSketch::Resolve(const Candidate& candidate) const {
   const WinogradSchedule s = Schedule(candidate);
-  const int64_t tiles = form_.Tiles(s.tile_inputs), positions = form_.Positions(s.tile_inputs);
+  const int64_t tiles = Tiles(s), positions = Positions(s);
   LoopNest nest(&shapes_[ShapeIndex(s)]);
   nest.schedule = s;
-  nest.flops = ProductFlops(s.tile_inputs);
+  nest.flops = shape_flops_[ShapeIndex(s)];
   nest.vector_lanes = s.lanes;
   nest.accumulator_registers = static_cast<int>(s.rows * s.vectors);
   nest.body_instructions = s.k_unroll * (s.rows * (s.vectors + 1) + s.vectors);

@@ -44,5 +44,21 @@ TEST_F(BenchBuild, RefusesToBuildNothing) {
   EXPECT_EQ(RunTilth({"bench", "build", model_, "--candidates", "0"}).exit_code, 2);
 }
 
+TEST(BenchScore, PrintsOneJsonDocument) {
+  const ProgramResult result = RunTilth({"bench", "score", "--seconds", "0.05", "--trees", "100", "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const json document = json::parse(result.out);
+  EXPECT_GT(document["candidates_per_second"], 0);
+  EXPECT_GT(document["candidates"], 1000);
+  EXPECT_GT(document["ns_per_candidate"]["forest"], 0);
+  EXPECT_LE(document["largest_difference_from_xgboost"], 1e-5);
+}
+
+TEST(BenchScore, SaysWhichTaskItDoesNotFind) {
+  const ProgramResult result = RunTilth({"bench", "score", "--task", "fft"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr("--task fft: no kernel"));
+}
+
 }  // namespace
 }  // namespace tilth

@@ -28,6 +28,8 @@ void AddEval(CLI::App* model, int* exit_code) {
   const auto split = std::make_shared<std::string>("within-task");
   command->add_option("--split", *split, "within-task, by-task or by-device (default: within-task)")
       ->check(CLI::IsMember({"within-task", "by-task", "by-device"}));
+  command->add_option("--model", arguments->model,
+                      "judge this model, a file or 'shipped', as it is, by all of the records");
   command->add_option("--folds", arguments->folds, "parts that the records are dealt into (default: 5)")
       ->check(CLI::Range(2, 100));
   command->add_option("--rounds", arguments->rounds, "trees of each forest (default: 100)")

@@ -9,6 +9,7 @@
 #include "cli/table.h"
 #include "cost_model/corrected_prior.h"
 #include "cost_model/log_time_model.h"
+#include "cost_model/pretrained_model.h"
 #include "cost_model/validation.h"
 #include "cost_model/xgb_model.h"
 #include "nlohmann/json.hpp"
@@ -61,7 +62,21 @@ StatusOr<std::vector<Fold>> Folds(const TrainingData& data, Split split, int fol
   return SplitUnits(data.set, unit_of_group, folds, kSplitSeed);
 }
 
+StatusOr<std::vector<Line>> JudgeAsItIs(const std::string& name, const TrainingData& data) {
+  TILTH_ASSIGN_OR_RETURN(const std::shared_ptr<const PretrainedModel> model,
+                         name == "shipped" ? ShippedModel() : PretrainedModel::ReadFile(name), "--model");
+  std::vector<Line> lines;
+  const std::unique_ptr<CostModel> prior = MakeAnalyticModel();
+  for (const CostModel* judged :
+       {static_cast<const CostModel*>(prior.get()), static_cast<const CostModel*>(model.get())}) {
+    TILTH_ASSIGN_OR_RETURN(const std::vector<float> scores, judged->Predict(data.set.features), judged->name());
+    lines.push_back({judged->name(), 0, "", EvaluateRanking(scores, data.set)});
+  }
+  return lines;
+}
+
 StatusOr<std::vector<Line>> Judge(const EvalArguments& arguments, const TrainingData& data) {
+  if (!arguments.model.empty()) return JudgeAsItIs(arguments.model, data);
   TILTH_ASSIGN_OR_RETURN(const std::vector<Fold> folds, Folds(data, arguments.split, arguments.folds));
   const std::vector<NamedFactory> models = Models(arguments.rounds);
   std::vector<Line> lines;

@@ -14,6 +14,7 @@ enum class Split : uint8_t { kWithinTask, kByTask, kByDevice };
 
 struct EvalArguments {
   std::vector<std::string> logs;
+  std::string model;  // a model to judge as it is, a file or "shipped", instead of training any
   Split split = Split::kWithinTask;
   int folds = 5;
   int rounds = 100;
@@ -22,7 +23,7 @@ struct EvalArguments {
   bool json = false;
 };
 
-// Trains and judges every kind of model; a table, or JSON, to `out`.
+// Trains and judges every kind of model, or judges a given one; a table, or JSON, to `out`.
 Status EvaluateModels(const EvalArguments& arguments, std::ostream& out);
 
 }  // namespace tilth

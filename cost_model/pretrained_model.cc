@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/files.h"
+#include "base/hash.h"
 #include "base/version.h"
 #include "cost_model/features.h"
 #include "cost_model/xgb_model.h"
@@ -91,11 +92,12 @@ MachineClass MachineClassOf(const Target& target) {
   return {target.arch == Arch::kAArch64 ? "aarch64" : "x86_64", target.vector_bytes};
 }
 
-PretrainedModel::PretrainedModel(ModelInfo info, std::unique_ptr<XgbModel> forest)
-    : info_(std::move(info)), forest_(std::move(forest)) {}
+PretrainedModel::PretrainedModel(ModelInfo info, std::string hash, std::unique_ptr<XgbModel> forest)
+    : info_(std::move(info)), hash_(std::move(hash)), forest_(std::move(forest)) {}
 PretrainedModel::~PretrainedModel() = default;
 
 StatusOr<std::shared_ptr<const PretrainedModel>> PretrainedModel::Parse(std::string_view bytes) {
+  std::string hash = ContentHash(bytes);
   std::string unpacked;
   if (bytes.substr(0, kZstdMagic.size()) == kZstdMagic) {
     TILTH_ASSIGN_OR_RETURN(unpacked, Decompress(bytes));
@@ -113,7 +115,7 @@ StatusOr<std::shared_ptr<const PretrainedModel>> PretrainedModel::Parse(std::str
     return absl::InvalidArgumentError(StrCat("a damaged cost model: ", error.what()));
   }
   TILTH_ASSIGN_OR_RETURN(std::unique_ptr<XgbModel> forest, XgbModel::FromJson(forest_json), "a damaged cost model");
-  return std::shared_ptr<const PretrainedModel>(new PretrainedModel(std::move(info), std::move(forest)));
+  return std::shared_ptr<const PretrainedModel>(new PretrainedModel(std::move(info), std::move(hash), std::move(forest)));
 }
 
 StatusOr<std::shared_ptr<const PretrainedModel>> PretrainedModel::ReadFile(const std::string& path) {

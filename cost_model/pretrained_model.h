@@ -52,6 +52,8 @@ class PretrainedModel : public CostModel {
 
   ~PretrainedModel() override;
   const ModelInfo& info() const { return info_; }
+  // Of the file's contents.
+  const std::string& hash() const { return hash_; }
   // Whether it has seen machines of the target's class.
   bool Fits(const Target& target) const;
 
@@ -60,9 +62,10 @@ class PretrainedModel : public CostModel {
   StatusOr<std::vector<float>> Predict(const FeatureMatrix& features) const override;
 
  private:
-  PretrainedModel(ModelInfo info, std::unique_ptr<XgbModel> forest);
+  PretrainedModel(ModelInfo info, std::string hash, std::unique_ptr<XgbModel> forest);
 
   ModelInfo info_;
+  std::string hash_;
   std::unique_ptr<XgbModel> forest_;
 };
 

@@ -133,6 +133,7 @@ StatusOr<RecordedSession> ReadRecordedSession(const std::string& path, const std
     if (recorded.records.empty()) continue;
     recorded.session = session;
     recorded.trials = static_cast<int>(NumberIn(session.arguments, "trials"));
+    recorded.cost_model = nlohmann::json::parse(session.arguments).value("cost_model", std::string());
     break;
   }
   if (recorded.records.empty()) {

@@ -23,6 +23,7 @@ struct RecordedSession {
   std::vector<LoggedDevice> devices;  // all of its rows'; the first stands for its class
   std::vector<TuningRecord> records;  // in the order in which they came
   int trials = 0;                     // what it was allowed
+  std::string cost_model;             // hash of the model that it began with, or "none"; empty: not recorded
 };
 
 // The first session of the model and target in the log at `path`: later ones continued what it had begun. NOT_FOUND:

@@ -14,6 +14,7 @@
 #include "base/hash.h"
 #include "base/rng.h"
 #include "cost_model/features.h"
+#include "cost_model/pretrained_model.h"
 #include "ir/workload.h"
 #include "nlohmann/json.hpp"
 #include "tuner/affinity.h"
@@ -52,6 +53,11 @@ class TimeInto {
   double* const sum_s_;
   const int64_t begun_ns_;
 };
+
+// What a replay must begin with, too.
+std::string HashOf(const std::shared_ptr<const PretrainedModel>& model) {
+  return model == nullptr ? std::string("none") : model->hash();
+}
 
 class Session {
  public:
@@ -96,7 +102,8 @@ class Session {
                                           {"time_budget_s", options_.time_budget_s},
                                           {"tasks", options_.task_filter},
                                           {"farm", options_.farm_address},
-                                          {"device_class", options_.device_class}})
+                                          {"device_class", options_.device_class},
+                                          {"cost_model", HashOf(options_.cost_model)}})
                               .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     TILTH_ASSIGN_OR_RETURN(log_, TrialLog::Open(options_.log_path, options_.target, info));
     policy_ = MakeEvolutionarySearch();
@@ -410,6 +417,17 @@ class Session {
   std::unique_ptr<Measurer> measurer_;
 };
 
+// With another model than it had the session would have proposed other candidates.
+Status CheckCostModel(const RecordedSession& recorded, const std::string& hash) {
+  if (recorded.cost_model.empty() || recorded.cost_model == hash) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      StrCat("the session began with ",
+             recorded.cost_model == "none"
+                 ? std::string("no cost model: give --model none")
+                 : StrCat("the cost model ", recorded.cost_model, ", not with ", hash, ": give its file as --model"),
+             " in order to replay it"));
+}
+
 }  // namespace
 
 StatusOr<TuneSummary> Tune(const Partition& partition, const TuneOptions& options, Progress* progress,
@@ -420,6 +438,7 @@ StatusOr<TuneSummary> Tune(const Partition& partition, const TuneOptions& option
     TILTH_ASSIGN_OR_RETURN(recorded, ReadRecordedSession(options.replay_path, options.model_hash, options.target));
     if (resolved.trials == 0) resolved.trials = recorded->trials;
     if (resolved.seed == 0) resolved.seed = recorded->session.seed;
+    TILTH_RETURN_IF_ERROR(CheckCostModel(*recorded, HashOf(options.cost_model)), options.replay_path);
   }
   if (resolved.trials == 0) resolved.trials = options.time_budget_s > 0 ? kUnlimitedTrials : kDefaultTrials;
   if (resolved.seed == 0) resolved.seed = 1;

@@ -15,7 +15,7 @@
 namespace tilth {
 
 class ArtifactCache;
-class CostModel;
+class PretrainedModel;
 
 struct TuneOptions {
   std::string model_name;  // for people: its path
@@ -28,7 +28,7 @@ struct TuneOptions {
   std::string farm_address;  // "HOST:PORT"; empty: a farm of our own on this machine
   std::string device_class;  // on that farm
   std::string task_filter;   // only kernels with this in their name
-  std::shared_ptr<const CostModel> cost_model;  // of earlier sessions, to begin with (tuner/learner.h); null: none
+  std::shared_ptr<const PretrainedModel> cost_model;  // of earlier sessions, to begin with (tuner/learner.h); null: none
   ArtifactCache* artifact_cache = nullptr;      // of compiled candidates; outlives the call; null: none
   // A log with a session of this model: its results answer, no farm is used (tuner/recorded_measurer.h). trials and
   // seed are that session's unless they are given.

@@ -11,11 +11,14 @@
 namespace tilth {
 namespace {
 
+// A session's few hundred rows are told apart by fewer bins than a log's thousands, and training shares a core with
+// builds.
+constexpr XgbOptions kSessionForest = {.bins = 16};
 constexpr int kFewestNewRows = 8;
-constexpr double kNewShare = 0.1;  // training takes time that grows with the data, so train ever more rarely
+constexpr double kNewShare = 0.2;  // training takes time that grows with the data, so train ever more rarely
 // Measurements that come in meanwhile, at the least: training must be over by then if nobody is to wait.
-constexpr int kFewestDuringTraining = 4;
-constexpr double kShareDuringTraining = 0.05;
+constexpr int kFewestDuringTraining = 8;
+constexpr double kShareDuringTraining = 0.1;
 
 // The order in which contenders enter.
 enum : size_t { kPrior, kCorrectedPrior, kForest, kPretrained, kCorrectedPretrained };
@@ -35,13 +38,13 @@ constexpr Entry kEntries[] = {{Root::kAnalytic, 0.60, kPrior},
 // Entries that the data does not change are null.
 StatusOr<std::vector<std::shared_ptr<const CostModel>>> Train(const TrainingSet& data,
                                                               const std::shared_ptr<const CostModel>& pretrained) {
-  TILTH_ASSIGN_OR_RETURN(std::shared_ptr<CostModel> corrected, CorrectedPrior::Create());
-  TILTH_ASSIGN_OR_RETURN(std::shared_ptr<CostModel> forest, XgbModel::Create());
+  TILTH_ASSIGN_OR_RETURN(std::shared_ptr<CostModel> corrected, CorrectedPrior::Create(kSessionForest));
+  TILTH_ASSIGN_OR_RETURN(std::shared_ptr<CostModel> forest, XgbModel::Create(kSessionForest));
   TILTH_RETURN_IF_ERROR(corrected->Update(data));
   TILTH_RETURN_IF_ERROR(forest->Update(data));
   std::vector<std::shared_ptr<const CostModel>> models = {nullptr, corrected, forest};
   if (pretrained != nullptr) {
-    TILTH_ASSIGN_OR_RETURN(std::shared_ptr<CostModel> own, CorrectedPrior::Create(pretrained));
+    TILTH_ASSIGN_OR_RETURN(std::shared_ptr<CostModel> own, CorrectedPrior::Create(pretrained, kSessionForest));
     TILTH_RETURN_IF_ERROR(own->Update(data));
     models.insert(models.end(), {nullptr, own});
   }

@@ -1,8 +1,8 @@
 """Search strategies on spaces that were measured completely: how near the optimum they are after so many evaluations.
 
 The spaces are those of bench/spaces (kernels of ours, every candidate measured) and, where they are there, those of
-$TILTH_SHARED/spaces (kernels of GPUs in Kernel Tuner's cache format). Every evaluation draws one of the stored repeats, and
-what counts is the mean time of the candidate that the search returns. All strategies get the same seeds.
+$TILTH_SHARED/spaces (kernels of GPUs in Kernel Tuner's cache format). Every evaluation draws one of the stored
+repeats, and what counts is the mean time of the candidate that the search returns. All strategies get the same seeds.
 """
 import argparse
 import gzip

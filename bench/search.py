@@ -1,8 +1,9 @@
 """How long we search until a kernel is as good as what TVM 0.14 found, on one core.
 
 TVM's figures were measured on a Sapphire Rapids core with a peak of 257 GFLOP/s; cores differ, so what is compared is
-the share of the peak of the core that measures. Each kernel is tuned from an empty log; the clock runs from the start of
-the process to the moment that the log has a verified record of that quality, start-up and copies of layout included.
+the share of the peak of the core that measures. Each kernel is tuned from an empty log; the clock runs from the start
+of the process to the moment that the log has a verified record of that quality, start-up and copies of layout
+included.
 """
 import argparse
 import json

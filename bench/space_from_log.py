@@ -35,7 +35,7 @@ def read_records(path, kernel):
             "WHERE w.name = ? AND r.origin NOT IN ('final', 'duplicate') ORDER BY r.time_unix_ns", (names[0],))
         seen = {}
         for decisions, status, samples in rows:
-            times = [ns / 1e6 for ns in json.loads(samples)] if status == "ok" else None
+            times = [round(ns / 1e6, 7) for ns in json.loads(samples)] if status == "ok" else None
             seen.setdefault(decisions, (parameters_of(json.loads(decisions)), times))
     return names[0], list(seen.values())
 

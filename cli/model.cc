@@ -17,6 +17,13 @@ namespace {
 const std::map<std::string, Split> kSplits = {
     {"within-task", Split::kWithinTask}, {"by-task", Split::kByTask}, {"by-device", Split::kByDevice}};
 
+void AddForestArguments(CLI::App* command, XgbOptions* options) {
+  command->add_option("--rounds", options->rounds, StrCat("trees of a forest (default: ", options->rounds, ")"))
+      ->check(CLI::Range(1, 10'000));
+  command->add_option("--depth", options->depth, StrCat("of a tree, at most (default: ", options->depth, ")"))
+      ->check(CLI::Range(1, 20));
+}
+
 void AddEval(CLI::App* model, int* exit_code) {
   CLI::App* command = model->add_subcommand("eval", "How well cost models order the candidates of tuning logs");
   command->footer(
@@ -32,8 +39,7 @@ void AddEval(CLI::App* model, int* exit_code) {
                       "judge this model, a file or 'shipped', as it is, by all of the records");
   command->add_option("--folds", arguments->folds, "parts that the records are dealt into (default: 5)")
       ->check(CLI::Range(2, 100));
-  command->add_option("--rounds", arguments->rounds, "trees of each forest (default: 100)")
-      ->check(CLI::Range(1, 10'000));
+  AddForestArguments(command, &arguments->forest);
   command->add_flag("--curves", arguments->curves, "also train on 32, 64, … 2,048 records only");
   command->add_flag("--ablation", arguments->ablation, "also train without each block of features");
   command->add_flag("--json", arguments->json, "print one JSON document");
@@ -50,8 +56,7 @@ void AddTrain(CLI::App* model, int* exit_code) {
   const auto arguments = std::make_shared<TrainArguments>();
   command->add_option("logs", arguments->logs, "tuning logs")->required();
   command->add_option("-o,--output", arguments->output, "the file to write")->required();
-  command->add_option("--rounds", arguments->rounds, "trees of the forest (default: 200)")
-      ->check(CLI::Range(1, 10'000));
+  AddForestArguments(command, &arguments->forest);
   command->add_flag("--json", arguments->json, "print one JSON document");
   command->callback([arguments, exit_code] {
     const Status status = TrainModelFile(*arguments, std::cout);

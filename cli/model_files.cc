@@ -70,7 +70,7 @@ struct Listed {
 
 Status TrainModelFile(const TrainArguments& arguments, std::ostream& out) {
   TILTH_ASSIGN_OR_RETURN(const TrainingData data, ReadTrainingData(arguments.logs));
-  TILTH_ASSIGN_OR_RETURN(const TrainedModel trained, TrainModel(data, {.rounds = arguments.rounds}));
+  TILTH_ASSIGN_OR_RETURN(const TrainedModel trained, TrainModel(data, arguments.forest));
   TILTH_RETURN_IF_ERROR(WriteFileAtomically(arguments.output, trained.bytes), "-o ", arguments.output);
   // As it will be read.
   TILTH_ASSIGN_OR_RETURN(const auto model, PretrainedModel::Parse(trained.bytes), arguments.output);

@@ -6,13 +6,14 @@
 #include <vector>
 
 #include "base/status.h"
+#include "cost_model/xgb_model.h"
 
 namespace tilth {
 
 struct TrainArguments {
   std::vector<std::string> logs;
   std::string output;
-  int rounds = 200;
+  XgbOptions forest = {.rounds = 200};
   bool json = false;
 };
 

@@ -11,7 +11,6 @@
 #include "cost_model/log_time_model.h"
 #include "cost_model/pretrained_model.h"
 #include "cost_model/validation.h"
-#include "cost_model/xgb_model.h"
 #include "nlohmann/json.hpp"
 #include "tuner/training_data.h"
 
@@ -28,8 +27,7 @@ struct NamedFactory {
   ModelFactory make;
 };
 
-std::vector<NamedFactory> Models(int rounds) {
-  const XgbOptions options = {.rounds = rounds};
+std::vector<NamedFactory> Models(const XgbOptions& options) {
   return {{"analytic prior", [] { return MakeAnalyticModel(); }},
           {"forest", [=] { return XgbModel::Create(options); }},
           {"corrected prior", [=] { return CorrectedPrior::Create(options); }},
@@ -78,7 +76,7 @@ StatusOr<std::vector<Line>> JudgeAsItIs(const std::string& name, const TrainingD
 StatusOr<std::vector<Line>> Judge(const EvalArguments& arguments, const TrainingData& data) {
   if (!arguments.model.empty()) return JudgeAsItIs(arguments.model, data);
   TILTH_ASSIGN_OR_RETURN(const std::vector<Fold> folds, Folds(data, arguments.split, arguments.folds));
-  const std::vector<NamedFactory> models = Models(arguments.rounds);
+  const std::vector<NamedFactory> models = Models(arguments.forest);
   std::vector<Line> lines;
   const auto add = [&](const NamedFactory& model, const TrainingSet& set, const std::vector<Fold>& of,
                        const std::string& without) -> Status {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "cost_model/xgb_model.h"
 
 namespace tilth {
 
@@ -17,7 +18,7 @@ struct EvalArguments {
   std::string model;  // a model to judge as it is, a file or "shipped", instead of training any
   Split split = Split::kWithinTask;
   int folds = 5;
-  int rounds = 100;
+  XgbOptions forest;
   bool curves = false;
   bool ablation = false;
   bool json = false;

@@ -109,5 +109,13 @@ TEST(PretrainedModel, NamesTheFileThatIsNoGood) {
   EXPECT_EQ(PretrainedModel::ReadFile(directory.File("none")).status().code(), absl::StatusCode::kNotFound);
 }
 
+TEST(ShippedModel, IsOfThisVersionAndKnowsThePresetsOfX86) {
+  const auto model = ShippedModel();
+  ASSERT_TRUE(model.ok()) << model.status() << "\nrun scripts/train-model";
+  EXPECT_TRUE((*model)->Fits(ParseTarget("x86-64-v3").value()));
+  EXPECT_TRUE((*model)->Fits(ParseTarget("x86-64-v4").value()));
+  EXPECT_GT((*model)->info().figures.at("by_task.peak_at_1"), 0.8);
+}
+
 }  // namespace
 }  // namespace tilth

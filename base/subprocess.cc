@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -24,7 +25,7 @@ namespace {
 constexpr int kResultFd = 3;
 
 // PR_SET_PDEATHSIG follows the thread that forked, not the process. So one thread, which lives as long as the process,
-// does all the forking.
+// does all the forking, on the cores of the thread that asks: as that thread's own children would begin there.
 class Spawner {
  public:
   static Spawner& Get() {
@@ -33,9 +34,12 @@ class Spawner {
   }
 
   void Run(const std::function<void()>& work) {
+    cpu_set_t cores;
+    const bool known = sched_getaffinity(0, sizeof cores, &cores) == 0;
     std::unique_lock lock(mutex_);
     free_.wait(lock, [this] { return work_ == nullptr; });
     work_ = &work;
+    cores_ = known ? &cores : nullptr;
     wake_.notify_one();
     done_.wait(lock, [&] { return work_ != &work; });
   }
@@ -46,6 +50,7 @@ class Spawner {
       std::unique_lock lock(mutex_);
       for (;;) {
         wake_.wait(lock, [this] { return work_ != nullptr; });
+        if (cores_ != nullptr) sched_setaffinity(0, sizeof *cores_, cores_);
         (*work_)();
         work_ = nullptr;
         done_.notify_all();
@@ -57,6 +62,7 @@ class Spawner {
   std::mutex mutex_;
   std::condition_variable wake_, done_, free_;
   const std::function<void()>* work_ = nullptr;
+  const cpu_set_t* cores_ = nullptr;
 };
 
 // A pipe whose parent end is closed on exec; `child` is the end that the child gets.

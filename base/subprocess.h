@@ -51,7 +51,7 @@ struct ExitStatus {
 // One running child. Thread-compatible: Kill may be called while another thread waits.
 class Subprocess {
  public:
-  // The error names the program when it cannot be executed.
+  // The child begins on the cores of the calling thread. The error names the program when it cannot be executed.
   static StatusOr<std::unique_ptr<Subprocess>> Start(const SubprocessOptions& options);
 
   Subprocess(const Subprocess&) = delete;

@@ -40,13 +40,22 @@ bool RefusedForGood(const Status& status) {
          absl::IsUnimplemented(status);
 }
 
-// The calling thread, and processes that it starts, stay on `core`; negative: anywhere.
+// The calling thread, and what it starts, stay on `core`; negative: anywhere.
 void MoveTo(int core) {
   if (core < 0 || core >= CPU_SETSIZE) return;
   cpu_set_t set;
   CPU_ZERO(&set);
   CPU_SET(core, &set);
   sched_setaffinity(0, sizeof set, &set);
+}
+
+// The calling thread, and what it starts, leave `core` to others, unless it is the only one.
+void KeepOff(int core) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (core < 0 || core >= CPU_SETSIZE || sched_getaffinity(0, sizeof set, &set) != 0) return;
+  CPU_CLR(core, &set);
+  if (CPU_COUNT(&set) > 0) sched_setaffinity(0, sizeof set, &set);
 }
 
 }  // namespace
@@ -73,9 +82,16 @@ class Agent::Impl {
     TILTH_RETURN_IF_ERROR(executor_->MeasurePeaks(&device_));
     LogInfo("device ", device_.cpu_model, ": ", device_.peak_gflops, " GFLOP/s, ", device_.bandwidth_gbps, " GB/s");
     std::thread worker([this] { Work(); });
+    std::thread messenger([this] { SendPosted(); });
     const Status status = StayAttached();
     Stop();
     worker.join();
+    {
+      std::lock_guard lock(mutex_);
+      worker_ended_ = true;
+    }
+    wake_.notify_all();
+    messenger.join();
     return status;
   }
 
@@ -145,6 +161,9 @@ class Agent::Impl {
       std::lock_guard lock(mutex_);
       if (running_) leases.push_back(*running_);
       for (const Waiting& waiting : queue_) leases.push_back(waiting.grant.lease());
+      for (const proto::AgentMessage& message : outbox_) {
+        if (message.has_finished()) leases.push_back(message.finished().lease());
+      }
     }
     for (proto::TrialFinished& finished : spool_->All()) leases.push_back(std::move(*finished.mutable_lease()));
     return leases;
@@ -153,7 +172,11 @@ class Agent::Impl {
   void OnMessage(const proto::TrackerMessage& message) {
     switch (message.kind_case()) {
       case proto::TrackerMessage::kWelcome:
-        for (proto::TrialFinished& finished : spool_->All()) SendFinished(std::move(finished));
+        for (proto::TrialFinished& finished : spool_->All()) {
+          proto::AgentMessage again;
+          *again.mutable_finished() = std::move(finished);
+          stream_.Send(again);
+        }
         break;
       case proto::TrackerMessage::kGrant: {
         std::lock_guard lock(mutex_);
@@ -175,10 +198,32 @@ class Agent::Impl {
     }
   }
 
-  void SendFinished(proto::TrialFinished finished) {
-    proto::AgentMessage message;
-    *message.mutable_finished() = std::move(finished);
-    stream_.Send(message);
+  // The worker's messages, in order, have a thread of their own: the device need not wait for disk and network.
+  void Post(proto::AgentMessage message) {
+    std::lock_guard lock(mutex_);
+    outbox_.push_back(std::move(message));
+    wake_.notify_all();
+  }
+
+  void SendPosted() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      wake_.wait(lock, [this] { return worker_ended_ || !outbox_.empty(); });
+      if (outbox_.empty()) return;
+      // It stays in the outbox until it is kept, because the agent must be able to say at any time what it holds.
+      const proto::AgentMessage message = outbox_.front();
+      lock.unlock();
+      if (message.has_finished()) {
+        if (const Status kept = spool_->Add(message.finished()); !kept.ok()) {
+          LogError("keeping a result: ", kept.ToString());
+        }
+      }
+      lock.lock();
+      outbox_.pop_front();
+      lock.unlock();
+      stream_.Send(message);
+      lock.lock();
+    }
   }
 
   // The worker: one trial after another. It sleeps while a trial runs, so it may live on the core that measures, where
@@ -210,7 +255,7 @@ class Agent::Impl {
     if (!baseline_path.ok()) return ReturnLease(waiting.grant.lease(), baseline_path.status());
     proto::AgentMessage started;
     *started.mutable_started()->mutable_lease() = waiting.grant.lease();
-    stream_.Send(started);
+    Post(std::move(started));
     const int64_t begin_ns = SystemClock().NowNs();
     MeasureResult result = executor_->Execute(trial, *baseline_path);
     const int64_t end_ns = SystemClock().NowNs();
@@ -218,12 +263,12 @@ class Agent::Impl {
     result.transfer_ms = (begin_ns - waiting.granted_ns) / 1'000'000;
     result.run_ms = (end_ns - begin_ns + 500'000) / 1'000'000;  // rounded: sums of many are right
 
-    proto::TrialFinished finished;
-    *finished.mutable_lease() = waiting.grant.lease();
-    ToProto(result, finished.mutable_result());
-    finished.set_busy_seconds(static_cast<double>(end_ns - begin_ns) * 1e-9);
-    if (const Status kept = spool_->Add(finished); !kept.ok()) LogError("keeping a result: ", kept.ToString());
-    SendFinished(std::move(finished));
+    proto::AgentMessage message;
+    proto::TrialFinished* finished = message.mutable_finished();
+    *finished->mutable_lease() = waiting.grant.lease();
+    ToProto(result, finished->mutable_result());
+    finished->set_busy_seconds(static_cast<double>(end_ns - begin_ns) * 1e-9);
+    Post(std::move(message));
   }
 
   void ReturnLease(const proto::Lease& lease, const Status& why) {
@@ -231,7 +276,7 @@ class Agent::Impl {
     proto::AgentMessage message;
     *message.mutable_returned()->mutable_lease() = lease;
     message.mutable_returned()->set_reason(std::string(ToStd(why.message())));
-    stream_.Send(message);
+    Post(std::move(message));
   }
 
   StatusOr<std::string> FetchBaseline(const std::string& hash) {
@@ -257,11 +302,15 @@ class Agent::Impl {
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;
+  bool worker_ended_ = false;
   std::deque<Waiting> queue_;
+  std::deque<proto::AgentMessage> outbox_;
   std::optional<proto::Lease> running_;
 };
 
 StatusOr<std::unique_ptr<Agent>> Agent::Create(const AgentOptions& options) {
+  // Before the threads of the connection are there.
+  KeepOff(options.executor.core);
   auto impl = std::make_unique<Impl>(options);
   TILTH_RETURN_IF_ERROR(impl->Init(), "preparing the agent");
   return std::unique_ptr<Agent>(new Agent(std::move(impl)));

@@ -23,9 +23,10 @@ constexpr int64_t kWaitSliceMs = 25;
 // For the naive baseline, which runs in the same deadline: slow code on a slow board.
 constexpr double kSlowestFlopsPerMs = 50'000;
 constexpr int64_t kShortestDeadlineMs = 15'000;
-// A trial that finds no other waiting for its device may be measured as long as the next build takes: the time would be
-// lost, and buys a narrower interval.
-constexpr double kSpareTimeCi = 0.25;
+// A trial that finds no other waiting for its device is measured for about as long as the next build takes: the time
+// would be lost, and more samples, longer each, make a better median.
+constexpr double kSpareBuilds = 1.5;
+constexpr int64_t kSpareSampleNs = 100'000;
 // Of artifacts that may be measured again at the end; the oldest make room.
 constexpr size_t kKeptArtifactBytes = size_t{64} << 20;
 
@@ -146,7 +147,8 @@ class MeasurePipeline::Impl {
     BuildReport report;
     StatusOr<Artifact> artifact = absl::UnknownError("");
     if (baseline.ok()) artifact = ArtifactOf(job, &report);
-    outcome.build_s = 1e-9 * static_cast<double>(SystemClock().NowNs() - begun_ns);
+    const int64_t build_ns = SystemClock().NowNs() - begun_ns;
+    outcome.build_s = 1e-9 * static_cast<double>(build_ns);
     outcome.job = std::move(job);
 
     if (!baseline.ok()) {
@@ -164,7 +166,8 @@ class MeasurePipeline::Impl {
     outcome.artifact_hash = artifact->hash;
     Trial trial = MakeTrial(outcome.job, std::move(artifact->shared_object), *baseline);
     if (IsDuplicate(&outcome)) return;
-    if (HasSpareTime()) trial.options.target_relative_ci *= kSpareTimeCi;
+    // Rivals at the end are all measured alike.
+    if (!outcome.job.repeat) UseSpareTime(build_ns, &trial.options);
     if (Status status = farm_->Submit({trial}); !status.ok()) {
       absl::MutexLock lock(&mutex_);
       failure_.Update(Annotate(status, "submitting a trial"));
@@ -192,10 +195,14 @@ class MeasurePipeline::Impl {
     return artifact;
   }
 
-  // Whether the trial that is about to be submitted will have nothing behind it.
-  bool HasSpareTime() const {
+  // For the trial that is about to be submitted, after a build of `build_ns`.
+  void UseSpareTime(int64_t build_ns, MeasureOptions* options) {
     absl::MutexLock lock(&mutex_);
-    return submitted_.size() <= enough_submitted_;
+    recent_build_ns_ += (static_cast<double>(build_ns) - recent_build_ns_) / 8;
+    if (submitted_.size() > enough_submitted_) return;
+    options->target_relative_ci = 0;
+    options->min_sample_ns = std::max(options->min_sample_ns, kSpareSampleNs);
+    options->time_budget_ns = std::min(options->time_budget_ns, static_cast<int64_t>(kSpareBuilds * recent_build_ns_));
   }
 
   // Takes `outcome` over in any case: either it is answered from a twin, or it waits for its own result.
@@ -270,6 +277,7 @@ class MeasurePipeline::Impl {
   std::map<std::string, MeasureOutcome> submitted_ ABSL_GUARDED_BY(mutex_);  // by trial id
   std::map<std::pair<int, std::string>, Code> codes_ ABSL_GUARDED_BY(mutex_);
   Status failure_ ABSL_GUARDED_BY(mutex_);
+  double recent_build_ns_ ABSL_GUARDED_BY(mutex_) = 20e6;  // a moving average
 
   absl::Mutex kept_mutex_;
   std::map<std::pair<int, Candidate>, Artifact> kept_ ABSL_GUARDED_BY(kept_mutex_);

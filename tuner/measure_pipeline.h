@@ -3,7 +3,7 @@
 // Build threads make artifacts and hand them to the farm themselves, so that the device has work while the owner
 // thinks. A candidate whose machine code is identical to one already measured for the same task is not measured again:
 // its outcome is a copy. The baseline artifact of a task is built with its first candidate. A candidate that is
-// measured again is not built again. When a device has nothing waiting, the next trial is measured more precisely.
+// measured again is not built again. When a device has nothing waiting, the next trial is measured longer.
 #pragma once
 
 #include <cstdint>

@@ -38,8 +38,6 @@ struct NestShape {
   std::vector<NestLoop> loops;  // outermost first, at most LoopNest::kMaxLoops; those not needed have extent 1
   int num_task_loops = 0;       // the first loops make the tasks
   std::vector<NestAccess> accesses;
-  // The share of the iterations that is executed: a window that is clipped at borders leaves some out.
-  double executed_share = 1;
 };
 
 // A copy that the schedule makes before the body reads it.

@@ -49,12 +49,11 @@ std::string SketchName(Left left) {
 
 class TiledSketch : public Sketch {
  public:
-  // `flops`: of all iterations.
+  // `flops`: of all iterations, those that clipping leaves out included.
   TiledSketch(TiledForm form, const Target& target, double flops, Left left)
       : form_(std::move(form)),
         target_(target),
-        executed_share_(form_.clip ? form_.clip->InsideShare(form_) : 1),
-        flops_(flops * executed_share_),
+        flops_(form_.clip ? flops * form_.clip->InsideShare(form_) : flops),
         left_(left),
         lanes_(LanesFor(target, form_.Extent(form_.vector_axis))) {
     name_ = SketchName(left);
@@ -92,7 +91,6 @@ class TiledSketch : public Sketch {
 
   TiledForm form_;
   Target target_;
-  double executed_share_;
   double flops_;
   Left left_;
   int lanes_;                        // of the widest vectors
@@ -270,7 +268,6 @@ void TiledSketch::BuildShapes() {
         NestShape& shape = shapes_[ShapeIndex(s)];
         shape.sketch = name_;
         shape.axis_extents = form_.reduce.extents;
-        shape.executed_share = executed_share_;
         shape.num_task_loops = ForEachLoop(s, StructureInto(&shape));
         AddAccesses(s, &shape);
       }

@@ -11,7 +11,8 @@
 
 namespace tilth {
 
-// Space and model outlive it. Remembers what it has scored, by key: make a new one when the model has learnt.
+// Space and model outlive it. Remembers what it has scored, by key: make a new one when the model has learnt, or
+// after an error.
 class FeatureScorer : public CandidateScorer {
  public:
   FeatureScorer(const SearchSpace& space, const CostModel& model)

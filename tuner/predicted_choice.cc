@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/rng.h"
@@ -13,13 +14,36 @@ namespace tilth {
 namespace {
 
 constexpr uint64_t kSeed = 1;
-// A model errs; the default is known to be sensible. Below this it keeps its place.
-constexpr double kClearGain = 1.05;
+// A model errs, and a search finds its errors; the default is known to be sensible. Below this it keeps its place.
+constexpr double kClearGain = 1.25;
+
+// Where a search has led away from what a forest was trained on, it no longer knows what the analytic prior still does.
+class Tempered : public CostModel {
+ public:
+  explicit Tempered(const CostModel& model) : model_(model), prior_(MakeAnalyticModel()) {}
+
+  std::string name() const override { return model_.name(); }
+  Status Update(const TrainingSet&) override { return absl::OkStatus(); }
+  StatusOr<std::vector<float>> Predict(const FeatureMatrix& features) const override {
+    constexpr float kShareOfPrior = 0.3f;
+    TILTH_ASSIGN_OR_RETURN(std::vector<float> scores, model_.Predict(features));
+    TILTH_ASSIGN_OR_RETURN(const std::vector<float> prior, prior_->Predict(features));
+    for (size_t i = 0; i < scores.size(); ++i) {
+      scores[i] = (1 - kShareOfPrior) * scores[i] + kShareOfPrior * prior[i];
+    }
+    return scores;
+  }
+
+ private:
+  const CostModel& model_;
+  std::unique_ptr<CostModel> prior_;
+};
 
 }  // namespace
 
 StatusOr<std::optional<PredictedChoice>> PredictChoice(const SearchSpace& space, const CostModel& model) {
-  FeatureScorer scorer(space, model);
+  const Tempered tempered(model);
+  FeatureScorer scorer(space, tempered);
   const TakenCandidates none;
   const SearchRequest request = {.space = &space, .scorer = &scorer, .measured = {}, .taken = &none, .count = 1};
   EvolutionOptions options;

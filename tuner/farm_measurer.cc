@@ -44,13 +44,16 @@ class FarmMeasurer : public Measurer {
     const auto is_there = [](const DeviceStatus& status) { return status.state != "offline"; };
     PipelineOptions pipeline_options;
     pipeline_options.build_threads = std::clamp(static_cast<int>(AllowedCores().size()), 1, kMostBuildThreads);
-    pipeline_options.devices = static_cast<int>(std::count_if(statuses.begin(), statuses.end(), is_there));
+    num_devices_ = std::max(1, static_cast<int>(std::count_if(statuses.begin(), statuses.end(), is_there)));
+    pipeline_options.devices = num_devices_;
     pipeline_options.artifact_cache = options.artifact_cache;
     pipeline_ = std::make_unique<MeasurePipeline>(client_.get(), pipeline_options);
     return absl::OkStatus();
   }
 
   const Device& device() const override { return device_; }
+
+  int num_devices() const override { return num_devices_; }
 
   StatusOr<std::vector<Device>> Devices() override {
     TILTH_ASSIGN_OR_RETURN(const std::vector<DeviceStatus> statuses, client_->Devices());
@@ -110,6 +113,7 @@ class FarmMeasurer : public Measurer {
   std::unique_ptr<FarmClient> client_;
   std::unique_ptr<MeasurePipeline> pipeline_;
   Device device_;
+  int num_devices_ = 1;
 
   std::set<std::string> agents_;  // that gave results
   int64_t first_trial_ns_ = 0, last_result_ns_ = 0;

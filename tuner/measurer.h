@@ -54,6 +54,8 @@ class Measurer {
 
   // Stands for its class.
   virtual const Device& device() const = 0;
+  // That measure side by side, when the session began; at least 1.
+  virtual int num_devices() const = 0;
   // All that may show in outcomes.
   virtual StatusOr<std::vector<Device>> Devices() = 0;
 

@@ -36,6 +36,8 @@ class RecordedMeasurer : public Measurer {
 
   const Device& device() const override { return device_; }
 
+  int num_devices() const override { return session_.num_devices; }
+
   StatusOr<std::vector<Device>> Devices() override {
     std::vector<Device> devices;
     for (const LoggedDevice& device : session_.devices) devices.push_back(FromLogged(device));
@@ -133,6 +135,7 @@ StatusOr<RecordedSession> ReadRecordedSession(const std::string& path, const std
     if (recorded.records.empty()) continue;
     recorded.session = session;
     recorded.trials = static_cast<int>(NumberIn(session.arguments, "trials"));
+    recorded.num_devices = std::max(1, static_cast<int>(NumberIn(session.arguments, "devices")));
     recorded.cost_model = nlohmann::json::parse(session.arguments).value("cost_model", std::string());
     break;
   }

@@ -23,6 +23,7 @@ struct RecordedSession {
   std::vector<LoggedDevice> devices;  // all of its rows'; the first stands for its class
   std::vector<TuningRecord> records;  // in the order in which they came
   int trials = 0;                     // what it was allowed
+  int num_devices = 1;                // that measured side by side
   std::string cost_model;             // hash of the model that it began with, or "none"; empty: not recorded
 };
 

@@ -2,6 +2,7 @@
 #include "tuner/session.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -33,8 +34,10 @@
 namespace tilth {
 namespace {
 
-// Enough work for the device while a batch is thought up and the model trains.
-constexpr int kTrialsUnderWay = 20;
+// Trials under way for each device: enough for the time in which a batch is thought up and models train, and no more,
+// because what waits was chosen by an older model.
+constexpr double kThinkingS = 0.6;
+constexpr int kFewestUnderWay = 4, kMostUnderWay = 20;
 constexpr int64_t kWaitMs = 200;
 constexpr int kDefaultTrials = 1000;
 constexpr int kUnlimitedTrials = std::numeric_limits<int>::max();
@@ -173,7 +176,8 @@ class Session {
       farm.session_name = StrCat("tune ", options_.model_name);
       farm.artifact_cache = options_.artifact_cache;
       TILTH_ASSIGN_OR_RETURN(measurer_, ConnectFarm(options_.target, farm));
-      TILTH_RETURN_IF_ERROR(log_->BeginSession(tasks_, measurer_->device()), options_.log_path);
+      TILTH_RETURN_IF_ERROR(log_->BeginSession(tasks_, measurer_->device(), measurer_->num_devices()),
+                            options_.log_path);
     }
     SetRooflines(measurer_->device().peak_gflops);
     for (const KnownCode& known : known_)
@@ -200,12 +204,18 @@ class Session {
     return learner_->Refresh();
   }
 
+  // By what the log keeps of trials, so that a replay decides the same.
+  int Depth() const {
+    const double trials = trial_s_ > 0 ? std::ceil(kThinkingS / trial_s_) : kMostUnderWay;
+    return measurer_->num_devices() * static_cast<int>(std::clamp<double>(trials, kFewestUnderWay, kMostUnderWay));
+  }
+
   // Proposes until enough is under way, or nothing is left to propose.
   Status Fill() {
-    while (under_way_ < kTrialsUnderWay && Budget() > 0) {
+    while (under_way_ < Depth() && Budget() > 0) {
       const Turn turn = scheduler_->Next();
       if (turn.task < 0) break;
-      const int count = std::min(turn.count, Budget());
+      const int count = std::min({turn.count, Budget(), Depth()});
       if (turn.measure_default) {
         Start(turn.task, {tasks_[static_cast<size_t>(turn.task)].space().Default(), kOriginDefault});
         continue;
@@ -272,6 +282,7 @@ class Session {
     const bool measured = outcome.error == MeasureErrorKind::kNone;
     // Builds and measurements overlap: the longer of the two holds the others up.
     const double run_s = outcome.duplicate ? 0 : 1e-3 * static_cast<double>(outcome.result.run_ms);
+    if (run_s > 0) trial_s_ += (run_s - trial_s_) / (trial_s_ > 0 ? 8 : 1);
     Learn(outcome.job.task, outcome.job.candidate, outcome.duplicate ? kOriginDuplicate : outcome.job.origin,
           measured ? outcome.result.median_ns : 0, outcome.error, std::max(outcome.build_s, run_s), /*own=*/true);
     return absl::OkStatus();
@@ -412,6 +423,7 @@ class Session {
   int infrastructure_failures_ = 0;
   bool out_of_time_ = false;
   double peak_gflops_ = 0, build_s_before_ = 0;
+  double trial_s_ = 0;  // a moving average; 0: none yet
   TimeSplit split_;
 
   std::unique_ptr<Measurer> measurer_;

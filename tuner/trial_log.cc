@@ -100,13 +100,14 @@ Status TrialLog::PutTasks(const std::vector<TuningTask>& tasks) {
   return log_->PutTarget({.hash = target_hash_, .text = ToText(target_)});
 }
 
-Status TrialLog::BeginSession(const std::vector<TuningTask>& tasks, const Device& device) {
+Status TrialLog::BeginSession(const std::vector<TuningTask>& tasks, const Device& device, int num_devices) {
   TILTH_RETURN_IF_ERROR(PutTasks(tasks));
   TILTH_RETURN_IF_ERROR(PutDevice(device));
   device_fingerprint_ = device.fingerprint;
   peak_gflops_ = device.peak_gflops;
   auto arguments = nlohmann::json::parse(info_.arguments_json);
   arguments["target_hash"] = target_hash_;
+  arguments["devices"] = num_devices;
   LoggedSession session;
   session.id = session_id_;
   session.model = info_.model;

@@ -69,8 +69,9 @@ class TrialLog {
   bool HasDevice(const std::string& fingerprint) const { return device_peaks_.contains(fingerprint); }
   Status PutDevice(const Device& device);
 
-  // Writes what records refer to; `device` stands for its class. To be called before Append.
-  Status BeginSession(const std::vector<TuningTask>& tasks, const Device& device);
+  // Writes what records refer to; `device` stands for its class, of which there are `num_devices`. To be called before
+  // Append.
+  Status BeginSession(const std::vector<TuningTask>& tasks, const Device& device, int num_devices = 1);
   // The same for a replay of `session`: its rows, identities and times are repeated.
   Status BeginReplay(const std::vector<TuningTask>& tasks, const LoggedSession& session,
                      const std::vector<LoggedDevice>& devices);

@@ -39,6 +39,7 @@ void AddEval(CLI::App* model, int* exit_code) {
                       "judge this model, a file or 'shipped', as it is, by all of the records");
   command->add_option("--folds", arguments->folds, "parts that the records are dealt into (default: 5)")
       ->check(CLI::Range(2, 100));
+  command->add_option("--only", arguments->only, "judge models of this name only, as in 'both forests'");
   AddForestArguments(command, &arguments->forest);
   command->add_flag("--curves", arguments->curves, "also train on 32, 64, … 2,048 records only");
   command->add_flag("--ablation", arguments->ablation, "also train without each block of features");

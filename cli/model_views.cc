@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "cli/table.h"
 #include "cost_model/corrected_prior.h"
+#include "cost_model/forest_pair.h"
 #include "cost_model/log_time_model.h"
 #include "cost_model/pretrained_model.h"
 #include "cost_model/validation.h"
@@ -31,7 +32,8 @@ std::vector<NamedFactory> Models(const XgbOptions& options) {
   return {{"analytic prior", [] { return MakeAnalyticModel(); }},
           {"forest", [=] { return XgbModel::Create(options); }},
           {"corrected prior", [=] { return CorrectedPrior::Create(options); }},
-          {"log time", [=] { return LogTimeModel::Create(options); }}};
+          {"log time", [=] { return LogTimeModel::Create(options); }},
+          {"both forests", [=] { return ForestPair::Create(options); }}};
 }
 
 // What was judged, and what it was given.
@@ -76,7 +78,11 @@ StatusOr<std::vector<Line>> JudgeAsItIs(const std::string& name, const TrainingD
 StatusOr<std::vector<Line>> Judge(const EvalArguments& arguments, const TrainingData& data) {
   if (!arguments.model.empty()) return JudgeAsItIs(arguments.model, data);
   TILTH_ASSIGN_OR_RETURN(const std::vector<Fold> folds, Folds(data, arguments.split, arguments.folds));
-  const std::vector<NamedFactory> models = Models(arguments.forest);
+  std::vector<NamedFactory> models = Models(arguments.forest);
+  if (!arguments.only.empty()) {
+    std::erase_if(models, [&](const NamedFactory& model) { return model.name != arguments.only; });
+    if (models.empty()) return absl::InvalidArgumentError(StrCat("--only ", arguments.only, ": no such model"));
+  }
   std::vector<Line> lines;
   const auto add = [&](const NamedFactory& model, const TrainingSet& set, const std::vector<Fold>& of,
                        const std::string& without) -> Status {
@@ -90,7 +96,7 @@ StatusOr<std::vector<Line>> Judge(const EvalArguments& arguments, const Training
       std::vector<Fold> smaller;
       for (const Fold& fold : folds) smaller.push_back(WithTrainingRows(fold, size, kSplitSeed));
       if (MostTrainingRows(smaller) < size) break;
-      for (size_t i = 1; i < models.size(); ++i) TILTH_RETURN_IF_ERROR(add(models[i], data.set, smaller, ""));
+      for (const NamedFactory& model : models) TILTH_RETURN_IF_ERROR(add(model, data.set, smaller, ""));
     }
   }
   if (arguments.ablation) {

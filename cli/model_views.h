@@ -18,6 +18,7 @@ struct EvalArguments {
   std::string model;  // a model to judge as it is, a file or "shipped", instead of training any
   Split split = Split::kWithinTask;
   int folds = 5;
+  std::string only;  // the name of the one kind of model to judge; empty: all
   XgbOptions forest;
   bool curves = false;
   bool ablation = false;

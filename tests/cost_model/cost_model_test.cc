@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "cost_model/corrected_prior.h"
 #include "cost_model/features.h"
+#include "cost_model/forest_pair.h"
 #include "cost_model/log_time_model.h"
 #include "cost_model/xgb_model.h"
 #include "gtest/gtest.h"
@@ -111,6 +112,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Implementation{"analytic", [] { return MakeAnalyticModel(); }},
         Implementation{"corrected", []() -> std::unique_ptr<CostModel> { return CorrectedPrior::Create().value(); }},
+        Implementation{"both_forests", []() -> std::unique_ptr<CostModel> { return ForestPair::Create().value(); }},
         Implementation{"log_time", []() -> std::unique_ptr<CostModel> { return LogTimeModel::Create().value(); }},
         Implementation{"xgboost", []() -> std::unique_ptr<CostModel> { return XgbModel::Create().value(); }}),
     [](const auto& info) { return std::string(info.param.name); });

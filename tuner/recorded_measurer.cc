@@ -159,6 +159,16 @@ StatusOr<RecordedSession> ReadRecordedSession(const std::string& path, const std
   return recorded;
 }
 
+Status CheckCostModel(const RecordedSession& recorded, const std::string& hash) {
+  if (recorded.cost_model.empty() || recorded.cost_model == hash) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      StrCat("the session began with ",
+             recorded.cost_model == "none"
+                 ? std::string("no cost model: give --model none")
+                 : StrCat("the cost model ", recorded.cost_model, ", not with ", hash, ": give its file as --model"),
+             " in order to replay it"));
+}
+
 std::unique_ptr<Measurer> MakeRecordedMeasurer(const RecordedSession& session, const std::vector<TuningTask>& tasks) {
   return std::make_unique<RecordedMeasurer>(session, tasks);
 }

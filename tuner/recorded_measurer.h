@@ -32,6 +32,10 @@ struct RecordedSession {
 StatusOr<RecordedSession> ReadRecordedSession(const std::string& path, const std::string& model_hash,
                                               const Target& target);
 
+// FAILED_PRECONDITION, with the remedy, if the session began with another cost model than the one with this hash: it
+// would have proposed other candidates.
+Status CheckCostModel(const RecordedSession& recorded, const std::string& hash);
+
 // Rows that do not fit today's spaces of `tasks` are left out. `session` and `tasks` outlive it. Wait never waits, and
 // returns nothing once every row has been given.
 std::unique_ptr<Measurer> MakeRecordedMeasurer(const RecordedSession& session, const std::vector<TuningTask>& tasks);

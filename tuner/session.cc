@@ -27,7 +27,9 @@
 #include "tuner/measurer.h"
 #include "tuner/model_tasks.h"
 #include "tuner/recorded_measurer.h"
+#include "tuner/session_summary.h"
 #include "tuner/task_scheduler.h"
+#include "tuner/time_into.h"
 #include "tuner/trial_log.h"
 #include "tuner/trial_record.h"
 
@@ -43,24 +45,6 @@ constexpr int kDefaultTrials = 1000;
 constexpr int kUnlimitedTrials = std::numeric_limits<int>::max();
 constexpr int kFinalRounds = 2;
 constexpr int kMostInfrastructureFailures = 16;
-
-// While it lives, its time is added to a sum.
-class TimeInto {
- public:
-  explicit TimeInto(double* sum_s) : sum_s_(sum_s), begun_ns_(SystemClock().NowNs()) {}
-  ~TimeInto() { *sum_s_ += 1e-9 * static_cast<double>(SystemClock().NowNs() - begun_ns_); }
-  TimeInto(const TimeInto&) = delete;
-  TimeInto& operator=(const TimeInto&) = delete;
-
- private:
-  double* const sum_s_;
-  const int64_t begun_ns_;
-};
-
-// What a replay must begin with, too.
-std::string HashOf(const std::shared_ptr<const PretrainedModel>& model) {
-  return model == nullptr ? std::string("none") : model->hash();
-}
 
 class Session {
  public:
@@ -364,34 +348,9 @@ class Session {
   }
 
   TuneSummary Summarise() const {
-    TuneSummary summary;
-    for (size_t i = 0; i < tasks_.size(); ++i) {
-      const TuningTask& task = tasks_[i];
-      summary.tasks.push_back({.workload_hash = task.workload_hash(),
-                               .name = task.name(),
-                               .weight = task.weight(),
-                               .flops = task.flops(),
-                               .space_size = task.space().Size(),
-                               .default_ns = task.default_ns(),
-                               .best_ns = task.best_ns(),
-                               .trials = task.trials(),
-                               .failures = task.num_failures(),
-                               .settled_because = std::string(ToString(scheduler_->WhySettled(static_cast<int>(i))))});
-      for (const auto& [kind, count] : task.failures()) summary.failures[std::string(ToString(kind))] += count;
-    }
-    AddModelTimes(&summary);
-    const SessionTotals& totals = log_->totals();
+    TuneSummary summary = SummaryOf(tasks_, *scheduler_, log_->totals());
     summary.trials = trials_;
-    summary.wall_s = totals.split.wall_s;
-    summary.candidates_scored = totals.split.candidates_scored;
-    summary.search_s = totals.split.search_s;
-    summary.learn_s = totals.split.learn_s;
-    summary.build_s = totals.build_s;
-    summary.measure_s = totals.measure_s;
-    summary.duplicates = totals.duplicates;
-    summary.stale_records = totals.stale_records;
     summary.peak_gflops = peak_gflops_;
-    summary.device_busy_fraction = totals.split.device.BusyFraction();
     summary.unrecorded = unrecorded_;
     summary.stopped_because = WhyStopped();
     summary.interrupted = Stopped();
@@ -428,17 +387,6 @@ class Session {
 
   std::unique_ptr<Measurer> measurer_;
 };
-
-// With another model than it had the session would have proposed other candidates.
-Status CheckCostModel(const RecordedSession& recorded, const std::string& hash) {
-  if (recorded.cost_model.empty() || recorded.cost_model == hash) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      StrCat("the session began with ",
-             recorded.cost_model == "none"
-                 ? std::string("no cost model: give --model none")
-                 : StrCat("the cost model ", recorded.cost_model, ", not with ", hash, ": give its file as --model"),
-             " in order to replay it"));
-}
 
 }  // namespace
 

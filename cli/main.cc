@@ -77,6 +77,7 @@ int Main(int argc, char** argv) {
   AddFarmCommand(app, &exit_code);
   AddLogCommand(app, &exit_code);
   AddModelCommand(app, &exit_code);
+  AddReplayCommand(app, &exit_code);
   AddRunCommand(app, &exit_code);
   AddTasksCommand(app, &exit_code);
   AddTuneCommand(app, &exit_code);

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdio>
 #include <iostream>
+#include <limits>
 #include <memory>
 
 #include "CLI/App.hpp"
@@ -17,6 +18,8 @@
 #include "cli/commands.h"
 #include "cli/cost_model_argument.h"
 #include "cli/model_arguments.h"
+#include "cli/tune_space.h"
+#include "tuner/policies.h"
 #include "tuner/session.h"
 
 namespace tilth {
@@ -30,6 +33,8 @@ struct Arguments {
   std::string time_budget;
   bool json = false;
 };
+
+constexpr int kAnyNumber = std::numeric_limits<int>::max();
 
 std::atomic<bool> stop_requested = false;
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may only touch lock-free atomics");
@@ -51,7 +56,29 @@ Status ParseTimeBudget(const std::string& text, double* seconds) {
   return absl::OkStatus();
 }
 
+bool IsSpace(const std::string& path) { return path.ends_with(".json"); }
+
+StatusOr<int> RunTuneSpace(const Arguments& arguments) {
+  const TuneOptions& tune = arguments.tune;
+  if (!tune.farm_address.empty() || !tune.replay_path.empty() || arguments.model.target != "native") {
+    return absl::InvalidArgumentError(StrCat(
+        arguments.model.model, ": a space of parameters is measured on this machine: leave out --farm, --target and "
+                               "--replay"));
+  }
+  SpaceTuneOptions options;
+  options.path = arguments.model.model;
+  options.log_path = tune.log_path;
+  if (tune.trials > 0 || tune.time_budget_s > 0) options.trials = tune.trials > 0 ? tune.trials : kAnyNumber;
+  options.time_budget_s = tune.time_budget_s;
+  if (tune.seed > 0) options.seed = tune.seed;
+  options.policy = tune.policy;
+  std::signal(SIGINT, RequestStop);
+  std::signal(SIGTERM, RequestStop);
+  return TuneSpaceFile(options, arguments.json, &stop_requested);
+}
+
 StatusOr<int> RunTune(Arguments& arguments) {
+  if (IsSpace(arguments.model.model)) return RunTuneSpace(arguments);
   TuneOptions& options = arguments.tune;
   TILTH_ASSIGN_OR_RETURN(LoadedModel model, LoadModel(arguments.model));
   options.target = model.target;
@@ -88,6 +115,8 @@ void AddTuneCommand(CLI::App& app, int* exit_code) {
       "  tilth tune model.onnx --log tuning.db --trials 600\n"
       "  tilth tune model.onnx --log tuning.db --target rpi4 --farm lab:9190 --device rpi4 --time-budget 10m\n"
       "  tilth tune model.onnx --log again.db --replay tuning.db\n"
+      "  tilth tune space.json --log tuning.db --trials 200\n"
+      "A space of parameters of a kernel of your own is described in docs/parameter-spaces.md.\n"
       "A command that was interrupted, repeated, continues; one that was finished prints its summary again.");
   const auto arguments = std::make_shared<Arguments>();
   TuneOptions& tune = arguments->tune;
@@ -107,6 +136,8 @@ void AddTuneCommand(CLI::App& app, int* exit_code) {
                    "a log with a session of this model: repeats it into --log, its results answering instead of a "
                    "device; --seed and --trials are that session's unless they are given")
       ->excludes(farm);
+  command->add_option("--policy", tune.policy, "how to search (default: evolutionary)")
+      ->check(CLI::IsMember(PolicyNames()));
   AddCostModelArgument(command, &arguments->cost_model);
   AddArtifactCacheArgument(command, &arguments->artifact_cache);
   command->add_option("--tasks", tune.task_filter, "only kernels whose name contains this");

@@ -30,7 +30,7 @@ class Evolution {
   }
 
   Status Run() {
-    if (space_.Size() <= options_.enumerate_below) return Add(space_.Enumerate(options_.enumerate_below));
+    if (const std::vector<Candidate> all = space_.Enumerate(options_.enumerate_below); !all.empty()) return Add(all);
     TILTH_RETURN_IF_ERROR(Add(Founders()));
     for (int generation = 0; generation < options_.generations; ++generation) {
       TILTH_RETURN_IF_ERROR(Add(Children()));

@@ -19,7 +19,6 @@
 #include "ir/workload.h"
 #include "nlohmann/json.hpp"
 #include "tuner/affinity.h"
-#include "tuner/evolutionary_search.h"
 #include "tuner/farm_measurer.h"
 #include "tuner/feature_scorer.h"
 #include "tuner/final_round.h"
@@ -27,6 +26,7 @@
 #include "tuner/measurer.h"
 #include "tuner/model_tasks.h"
 #include "tuner/recorded_measurer.h"
+#include "tuner/policies.h"
 #include "tuner/session_summary.h"
 #include "tuner/task_scheduler.h"
 #include "tuner/time_into.h"
@@ -93,7 +93,7 @@ class Session {
                                           {"cost_model", HashOf(options_.cost_model)}})
                               .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     TILTH_ASSIGN_OR_RETURN(log_, TrialLog::Open(options_.log_path, options_.target, info));
-    policy_ = MakeEvolutionarySearch();
+    TILTH_ASSIGN_OR_RETURN(policy_, MakeKernelPolicy(options_.policy));
     TILTH_ASSIGN_OR_RETURN(learner_, Learner::Create({.pretrained = options_.cost_model}));
     std::vector<ScheduledTask> scheduled;
     for (const TuningTask& task : tasks_) {

@@ -29,6 +29,7 @@ struct TuneOptions {
   std::string device_class;  // on that farm
   std::string task_filter;   // only kernels with this in their name
   std::shared_ptr<const PretrainedModel> cost_model;  // of earlier sessions, to begin with (tuner/learner.h); null: none
+  std::string policy = "evolutionary";  // how to search: MakeKernelPolicy's names
   ArtifactCache* artifact_cache = nullptr;      // of compiled candidates; outlives the call; null: none
   // A log with a session of this model: its results answer, no farm is used (tuner/recorded_measurer.h). trials and
   // seed are that session's unless they are given.

@@ -61,9 +61,10 @@ bool IsSpace(const std::string& path) { return path.ends_with(".json"); }
 StatusOr<int> RunTuneSpace(const Arguments& arguments) {
   const TuneOptions& tune = arguments.tune;
   if (!tune.farm_address.empty() || !tune.replay_path.empty() || arguments.model.target != "native") {
-    return absl::InvalidArgumentError(StrCat(
-        arguments.model.model, ": a space of parameters is measured on this machine: leave out --farm, --target and "
-                               "--replay"));
+    return absl::InvalidArgumentError(
+        StrCat(arguments.model.model,
+               ": a space of parameters is measured on this machine: leave out --farm, --target and "
+               "--replay"));
   }
   SpaceTuneOptions options;
   options.path = arguments.model.model;

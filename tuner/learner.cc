@@ -17,7 +17,7 @@ constexpr XgbOptions kSessionForest = {.bins = 16};
 constexpr int kFewestNewRows = 8;
 constexpr double kNewShare = 0.2;  // training takes time that grows with the data, so train ever more rarely
 // Measurements that come in meanwhile, at the least: training must be over by then if nobody is to wait.
-constexpr int kFewestDuringTraining = 8;
+constexpr int kFewestDuringTraining = 12;
 constexpr double kShareDuringTraining = 0.1;
 
 // The order in which contenders enter.

@@ -39,7 +39,7 @@ namespace {
 // Trials under way for each device: enough for the time in which a batch is thought up and models train, and no more,
 // because what waits was chosen by an older model.
 constexpr double kThinkingS = 0.6;
-constexpr int kFewestUnderWay = 4, kMostUnderWay = 20;
+constexpr int kFewestUnderWay = 4, kMostUnderWay = 24;
 constexpr int64_t kWaitMs = 200;
 constexpr int kDefaultTrials = 1000;
 constexpr int kUnlimitedTrials = std::numeric_limits<int>::max();

@@ -13,16 +13,14 @@ def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__.strip())
     evaluation = json.loads(pathlib.Path(sys.argv[1]).read_text())
-    curves, whole = {}, {}
+    curves = {}
     for result in evaluation["results"]:
         if "without" in result:
             continue
-        whole.setdefault(result["model"], result["pairwise_accuracy"])
         curves.setdefault(result["model"], []).append((result["training_records"], result["pairwise_accuracy"]))
     curves = {name: sorted(set(points)) for name, points in curves.items() if len(points) > 1}
     picture = draw("pairs of held-out candidates in the right order, %d records of %d kernels"
-                   % (evaluation["records"], evaluation["tasks"]), "records to learn from", "share of the pairs", curves,
-                   [(whole["analytic prior"], "analytic prior")])
+                   % (evaluation["records"], evaluation["tasks"]), "records to learn from", "share of the pairs", curves)
     pathlib.Path(sys.argv[2]).write_text(picture)
 
 

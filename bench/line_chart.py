@@ -51,7 +51,7 @@ def draw(title, x_label, y_label, curves, lines=()):
         _, y = place(low_x, value)
         parts.append('<line x1="%d" x2="%d" y1="%.1f" y2="%.1f" stroke="#999999" stroke-dasharray="4"/>'
                      '<text x="%d" y="%.1f">%s</text>'
-                     % (LEFT, LEFT + WIDTH, y, y, LEFT + WIDTH + 8, y + 4, html.escape(text)))
+                     % (LEFT, LEFT + WIDTH, y, y, LEFT + 4, y - 4, html.escape(text)))
     for number, (name, points) in enumerate(curves.items()):
         colour = COLOURS[number % len(COLOURS)]
         path = " ".join("%.1f,%.1f" % place(x, y) for x, y in points)

@@ -7,6 +7,7 @@
 
 #include "base/files.h"
 #include "base/hash.h"
+#include "base/json_nesting.h"
 #include "base/version.h"
 #include "cost_model/features.h"
 #include "cost_model/xgb_model.h"
@@ -103,6 +104,7 @@ StatusOr<std::shared_ptr<const PretrainedModel>> PretrainedModel::Parse(std::str
     TILTH_ASSIGN_OR_RETURN(unpacked, Decompress(bytes));
     bytes = unpacked;
   }
+  TILTH_RETURN_IF_ERROR(CheckJsonNesting(bytes), "not a cost model");
   const Json document = Json::parse(bytes, nullptr, /*allow_exceptions=*/false);
   TILTH_RETURN_IF_ERROR(CheckVersions(document));
   ModelInfo info;

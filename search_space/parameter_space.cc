@@ -5,6 +5,7 @@
 #include <set>
 
 #include "absl/strings/numbers.h"
+#include "base/json_nesting.h"
 
 namespace tilth {
 namespace {
@@ -22,7 +23,12 @@ bool AllIntegers(const Parameter& parameter) {
 
 // A JSON scalar as a command line would say it.
 StatusOr<std::string> ValueText(const Json& value, std::string_view parameter) {
-  if (value.is_string()) return value.get<std::string>();
+  if (value.is_string()) {
+    std::string text = value.get<std::string>();
+    if (text.find('\0') == std::string::npos) return text;
+    return absl::InvalidArgumentError(
+        StrCat("parameter ", parameter, ": a value has a character of code 0, which no command line can have"));
+  }
   if (value.is_number_integer() || value.is_number_float()) return value.dump();
   if (value.is_boolean()) return std::string(value.get<bool>() ? "1" : "0");
   return absl::InvalidArgumentError(
@@ -106,6 +112,7 @@ StatusOr<std::unique_ptr<ParameterSpace>> ParameterSpace::CreateFromPoints(std::
 }
 
 StatusOr<std::unique_ptr<ParameterSpace>> ParameterSpace::FromJson(std::string_view text) {
+  TILTH_RETURN_IF_ERROR(CheckJsonNesting(text));
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return absl::InvalidArgumentError("not a JSON object");
   if (!json.contains("parameters")) return absl::InvalidArgumentError("it has no \"parameters\"");

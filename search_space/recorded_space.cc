@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "base/gzip.h"
+#include "base/json_nesting.h"
 
 namespace tilth {
 namespace {
@@ -17,7 +18,8 @@ constexpr double kFailedMs = 1e20;  // how old versions of Kernel Tuner write a 
 std::string Text(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
 
 bool IsTime(const Json& value) {
-  return value.is_number() && value.get<double>() > 0 && value.get<double>() < kFailedMs;
+  // Times are kept as floats: what would be 0 as one is no time.
+  return value.is_number() && value.get<double>() < kFailedMs && value.get<float>() > 0;
 }
 
 // The repeats of an entry; none if it failed.
@@ -102,6 +104,7 @@ Candidate PointOf(const Json& entry, const std::vector<Parameter>& parameters) {
 }  // namespace
 
 StatusOr<std::unique_ptr<RecordedSpace>> RecordedSpace::Parse(std::string_view text, std::string name) {
+  TILTH_RETURN_IF_ERROR(CheckJsonNesting(text), name);
   const Json document = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   TILTH_ASSIGN_OR_RETURN(const Cache cache, Open(document), name);
   TILTH_ASSIGN_OR_RETURN(std::vector<Parameter> parameters, UsedParameters(cache), name);

@@ -5,11 +5,14 @@
 #include <set>
 
 #include "base/files.h"
+#include "base/json_nesting.h"
 
 namespace tilth {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+constexpr int kMostTimeoutSeconds = 1'000'000;
 
 StatusOr<std::vector<std::string>> Arguments(const Json& json, const char* member) {
   const Json& list = json[member];
@@ -45,14 +48,16 @@ Status ReadHowToRun(const Json& json, SpaceDocument* document) {
     document->repeats = json["repeats"].get<int>();
   }
   if (json.contains("timeout_s")) {
-    if (!json["timeout_s"].is_number() || json["timeout_s"] <= 0)
-      return absl::InvalidArgumentError("\"timeout_s\" must be a positive number");
+    if (!json["timeout_s"].is_number() || json["timeout_s"] < 0.001 || json["timeout_s"] > kMostTimeoutSeconds)
+      return absl::InvalidArgumentError(
+          StrCat("\"timeout_s\" must be a number of seconds from 0.001 to ", kMostTimeoutSeconds));
     document->timeout_s = json["timeout_s"].get<double>();
   }
   return absl::OkStatus();
 }
 
 StatusOr<SpaceDocument> Parse(const std::string& text, std::string directory) {
+  TILTH_RETURN_IF_ERROR(CheckJsonNesting(text));
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return absl::InvalidArgumentError("not a JSON object");
   static const std::set<std::string> kMembers = {"name",   "parameters", "constraints", "command",

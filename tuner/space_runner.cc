@@ -60,7 +60,7 @@ double PrintedNs(std::string_view output) {
     }
     double number;
     if (scale == 0 || !absl::SimpleAtod(line, &number)) continue;
-    if (number > 0 && std::isfinite(number)) found = number * scale;
+    if (number > 0 && std::isfinite(number * scale)) found = number * scale;
   }
   return found;
 }

@@ -99,6 +99,8 @@ TEST(PretrainedModel, RefusesDamage) {
   EXPECT_THAT(MessageFor(std::string_view(bytes).substr(0, 6)), HasSubstr("damaged"));
   EXPECT_THAT(MessageFor(Edited("trained_on", 7)), HasSubstr("damaged"));
   EXPECT_THAT(MessageFor(Edited("forest", "none")), HasSubstr("damaged"));
+  const std::string deep = std::string(300'000, '[') + std::string(300'000, ']');
+  EXPECT_THAT(MessageFor(StrCat("{\"tilth_model\":1,\"forest\":", deep, "}")), HasSubstr("nested more than"));
 }
 
 TEST(PretrainedModel, NamesTheFileThatIsNoGood) {

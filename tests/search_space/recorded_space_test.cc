@@ -75,6 +75,10 @@ TEST(RecordedSpace, SaysWhatIsWrong) {
             "f: every entry of \"cache\" failed");
   EXPECT_EQ(error(R"({"tune_params": {"X": [1, 2]}, "cache": {"1": {"X": 1, "time": 1}}})"),
             "f: all entries of \"cache\" have the same parameters");
+  EXPECT_EQ(error(R"({"tune_params": {"X": [1, 2]}, "cache": {"1": {"X": 1, "time": 1e-60}, "2": {"X": 2}}})"),
+            "f: every entry of \"cache\" failed");
+  const std::string deep = std::string(300'000, '[') + std::string(300'000, ']');
+  EXPECT_EQ(error(("{\"cache\": " + deep + "}").c_str()).find("f: JSON nested more than 100 deep"), 0u);
   EXPECT_EQ(error(R"({"tune_params": {"X": [1, 2]}, "cache": {"1": {"X": 1, "time": 1}, "2": {"X": 2, "time": 1},
                       "3": {"X": 2, "time": 1}}})"),
             "f: entry \"3\" of \"cache\" is there twice");

@@ -126,7 +126,13 @@ TEST_F(SpaceSessionTest, DocumentsSayWhatIsWrongWithThem) {
   EXPECT_EQ(error(R"({"parameters": {"X": [1]}, "command": ["x"], "repeats": 0})"),
             "\"repeats\" must be an integer from 1 to 1000");
   EXPECT_EQ(error(R"({"parameters": {"X": [1]}, "command": ["x"], "timeout_s": "1"})"),
-            "\"timeout_s\" must be a positive number");
+            "\"timeout_s\" must be a number of seconds from 0.001 to 1000000");
+  EXPECT_EQ(error(R"({"parameters": {"X": [1]}, "command": ["x"], "timeout_s": 1e300})"),
+            "\"timeout_s\" must be a number of seconds from 0.001 to 1000000");
+  EXPECT_EQ(error(R"({"parameters": {"X": ["a\u0000b"]}, "command": ["x"]})"),
+            "parameter X: a value has a character of code 0, which no command line can have");
+  const std::string deep = std::string(300'000, '[') + std::string(300'000, ']');
+  EXPECT_EQ(error(StrCat("{\"parameters\": {\"X\": [", deep, "]}}")).find("JSON nested more than 100 deep"), 0u);
   EXPECT_EQ(error(R"({"parameters": {"X": [1]}, "comand": ["x"]})"), "\"comand\" means nothing here");
 }
 
@@ -134,6 +140,7 @@ TEST(PrintedNs, TakesTheLastLineWithATime) {
   EXPECT_EQ(PrintedNs("time: 1.5 ms\n"), 1.5e6);
   EXPECT_EQ(PrintedNs("warming up\n  time=2 us  \nbye"), 2000);
   EXPECT_EQ(PrintedNs("3ns\n4 s\n"), 4e9);
+  EXPECT_EQ(PrintedNs("3ns\n1e308 s\n"), 3);
   EXPECT_EQ(PrintedNs("5\nsteps\n-1 ms\nnan ms\ntimes 3 s\n"), 0);
 }
 

@@ -11,11 +11,17 @@ namespace tilth {
 namespace {
 
 constexpr int kMostNesting = 200;
+constexpr size_t kMostNodes = 4096;  // a chain of operators is evaluated as deeply as it is long
 
 std::optional<int64_t> FloorDivide(int64_t a, int64_t b) {
   if (b == 0 || (a == std::numeric_limits<int64_t>::min() && b == -1)) return std::nullopt;
   const int64_t quotient = a / b;
   return a % b != 0 && (a < 0) != (b < 0) ? quotient - 1 : quotient;
+}
+
+std::string Excerpt(std::string_view text) {
+  constexpr size_t kMost = 1000;
+  return text.size() <= kMost ? std::string(text) : StrCat(text.substr(0, kMost), "…");
 }
 
 }  // namespace
@@ -43,12 +49,14 @@ class ConstraintParser {
  private:
   int Fail(std::string_view what) {
     if (status_.ok()) {
-      status_ = absl::InvalidArgumentError(StrCat("constraint \"", text_, "\", at character ", at_ + 1, ": ", what));
+      status_ =
+          absl::InvalidArgumentError(StrCat("constraint \"", Excerpt(text_), "\", at character ", at_ + 1, ": ", what));
     }
     return Add({Op::kNumber});
   }
 
   int Add(Constraint::Node node) {
+    if (constraint_.nodes_.size() >= kMostNodes && status_.ok()) return Fail("too long: split it at an 'and'");
     constraint_.nodes_.push_back(node);
     return static_cast<int>(constraint_.nodes_.size()) - 1;
   }

@@ -57,6 +57,16 @@ TEST(Constraint, SaysWhereItIsWrong) {
   EXPECT_NE(error(std::string(100'000, '(')).find("nested too deeply"), std::string::npos);
   EXPECT_NE(error(std::string(100'000, '-') + "a").find("nested too deeply"), std::string::npos);
   EXPECT_NE(error(std::string(100'000, '!') + "a").find("nested too deeply"), std::string::npos);
+  std::string sum = "a", chain = "a", either = "a";
+  for (int i = 0; i < 1'000'000; ++i) {
+    sum += "+1";
+    chain += "<5";
+    either += " or a";
+  }
+  for (const std::string& text : {sum, chain, either}) {
+    EXPECT_NE(error(text).find("too long"), std::string::npos);
+    EXPECT_LT(error(text).size(), 1100u);
+  }
 }
 
 }  // namespace

@@ -86,8 +86,9 @@ std::vector<float> Labels(const TrainingSet& data) {
 
 struct XgbModel::Impl {
   XgbOptions options;
-  Booster booster;
-  std::optional<CompiledForest> forest;  // what the booster predicts
+  Booster booster;   // null: the model was read
+  std::string read;  // XGBoost's JSON of a model that was read
+  std::optional<CompiledForest> forest;
 
   // Takes a trained model over.
   Status Adopt(Booster trained);
@@ -160,7 +161,7 @@ StatusOr<std::vector<float>> XgbModel::Predict(const FeatureMatrix& features) co
 }
 
 StatusOr<std::vector<float>> XgbModel::PredictByXgboost(const FeatureMatrix& features) const {
-  if (!impl_->forest) return absl::FailedPreconditionError("the learned cost model has no data yet");
+  if (impl_->booster == nullptr) return absl::FailedPreconditionError("this model was not trained here");
   TILTH_ASSIGN_OR_RETURN(const Matrix matrix, MakeMatrix(features));
   constexpr char kConfig[] =
       R"({"type":0,"training":false,"iteration_begin":0,"iteration_end":0,"strict_shape":false})";
@@ -173,8 +174,11 @@ StatusOr<std::vector<float>> XgbModel::PredictByXgboost(const FeatureMatrix& fea
 }
 
 StatusOr<std::string> XgbModel::ToJson() const {
-  if (impl_->booster == nullptr) return absl::FailedPreconditionError("the learned cost model has no data yet");
-  TILTH_ASSIGN_OR_RETURN(const std::string_view model, SavedModel(impl_->booster.get()));
+  if (!impl_->forest) return absl::FailedPreconditionError("the learned cost model has no data yet");
+  std::string_view model = impl_->read;
+  if (impl_->booster != nullptr) {
+    TILTH_ASSIGN_OR_RETURN(model, SavedModel(impl_->booster.get()));
+  }
   const nlohmann::json document = {{"feature_version", kFeatureVersion}, {"model", nlohmann::json::parse(model)}};
   return document.dump();
 }
@@ -190,14 +194,10 @@ StatusOr<std::unique_ptr<XgbModel>> XgbModel::FromJson(std::string_view json) {
                                              kFeatureVersion, ": train a new one"));
   }
   TILTH_ASSIGN_OR_RETURN(auto model, Create());
-  TILTH_ASSIGN_OR_RETURN(Booster booster, MakeBooster(nullptr, 0));
-  const std::string text = document["model"].dump();
-  if (Status status = ToStatus(
-          XGBoosterLoadModelFromBuffer(booster.get(), text.data(), static_cast<bst_ulong>(text.size())), "loading");
-      !status.ok()) {
-    return absl::InvalidArgumentError(status.message());
-  }
-  TILTH_RETURN_IF_ERROR(model->impl_->Adopt(std::move(booster)));
+  // Not by XGBoost, which reads beyond the lists of a damaged file.
+  model->impl_->read = document["model"].dump();
+  TILTH_ASSIGN_OR_RETURN(XgboostTrees trees, ReadXgboostTrees(model->impl_->read));
+  model->impl_->forest.emplace(std::move(trees));
   return model;
 }
 

@@ -38,7 +38,8 @@ class XgbModel : public CostModel {
   Status Fit(const FeatureMatrix& features, std::span<const float> labels, std::span<const float> weights);
   // FAILED_PRECONDITION before the first Update.
   StatusOr<std::vector<float>> Predict(const FeatureMatrix& features) const override;
-  // The same numbers from XGBoost's own predictor, slowly: what Predict is checked against.
+  // The same numbers from XGBoost's own predictor, slowly: what Predict is checked against. FAILED_PRECONDITION unless
+  // this object was trained.
   StatusOr<std::vector<float>> PredictByXgboost(const FeatureMatrix& features) const;
 
  private:

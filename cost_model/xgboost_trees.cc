@@ -1,6 +1,7 @@
 #include "cost_model/xgboost_trees.h"
 
 #include <cmath>
+#include <limits>
 
 #include "absl/strings/numbers.h"
 #include "nlohmann/json.hpp"
@@ -51,6 +52,8 @@ StatusOr<std::vector<double>> Column(const Json& tree, const char* name, size_t 
   return numbers;
 }
 
+bool FitsFloat(double number) { return std::abs(number) <= std::numeric_limits<float>::max(); }
+
 // Whether a walk from the root meets every node at most once; then no walk is endless.
 bool IsTree(const Tree& tree) {
   std::vector<bool> met(tree.size());
@@ -79,6 +82,7 @@ StatusOr<Tree> ReadTree(const Json& json, int num_features) {
     return absl::UnimplementedError("it splits by categories");
   Tree tree(size);
   for (size_t i = 0; i < size; ++i) {
+    if (!FitsFloat(threshold[i])) return absl::InvalidArgumentError(StrCat("node ", i, " has no finite number"));
     TreeNode& node = tree[i];
     node.threshold = static_cast<float>(threshold[i]);
     node.default_left = default_left[i] != 0;
@@ -121,7 +125,7 @@ StatusOr<XgboostTrees> ReadXgboostTrees(std::string_view json) {
   TILTH_ASSIGN_OR_RETURN(const double features, Number(model, {"learner", "learner_model_param", "num_feature"}));
   TILTH_ASSIGN_OR_RETURN(const double base, Number(model, {"learner", "learner_model_param", "base_score"}));
   constexpr double kMostFeatures = 1 << 20;
-  if (!(features >= 1 && features <= kMostFeatures) || features != std::floor(features) || !std::isfinite(base))
+  if (!(features >= 1 && features <= kMostFeatures) || features != std::floor(features) || !FitsFloat(base))
     return absl::InvalidArgumentError(StrCat("XGBoost model of ", features, " features and base score ", base));
   result.num_features = static_cast<int>(features);
   result.base_score = static_cast<float>(base);

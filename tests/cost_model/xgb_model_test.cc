@@ -5,6 +5,7 @@
 #include "base/rng.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
 #include "tests/cost_model/rank_correlation.h"
 
 namespace tilth {
@@ -81,6 +82,26 @@ TEST(XgbModel, LoadingRefusesWhatIsNoModel) {
   }
   EXPECT_THAT(std::string(XgbModel::FromJson("{\"feature_version\":999,\"model\":{}}").status().message()),
               testing::HasSubstr("feature version 999"));
+}
+
+TEST(XgbModel, LoadingRefusesForestsWithPartsMissing) {
+  const auto document = nlohmann::json::parse(Trained(SyntheticSet(100, 7))->ToJson().value());
+  const nlohmann::json::json_pointer tree("/model/learner/gradient_booster/model/trees/0");
+  for (const auto& [member, value] : document[tree].items()) {
+    if (!value.is_array()) continue;
+    nlohmann::json damaged = document;
+    damaged[tree][member] = {1};
+    const auto loaded = XgbModel::FromJson(damaged.dump());
+    // What is not needed may be anything.
+    if (!loaded.ok()) continue;
+    EXPECT_EQ((*loaded)->Predict(SyntheticSet(10, 8).features).value().size(), 10u) << member;
+  }
+  nlohmann::json damaged = document;
+  damaged[tree]["split_conditions"][0] = 1e300;
+  EXPECT_EQ(XgbModel::FromJson(damaged.dump()).status().code(), absl::StatusCode::kInvalidArgument);
+  damaged = document;
+  damaged[tree]["split_indices"] = {1};
+  EXPECT_EQ(XgbModel::FromJson(damaged.dump()).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 TEST(XgbModel, PredictRefusesRowsOfAnotherWidth) {

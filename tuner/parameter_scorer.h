@@ -15,7 +15,7 @@
 namespace tilth {
 
 // Jones, Schonlau, Welch: Efficient global optimization of expensive black-box functions (1998). Until
-// kStartMeasurements are known, scores are random. docs/decisions/0030 has what the choices in
+// kStartMeasurements are known, scores are random. docs/decisions/0010 has what the choices in
 // here are worth. Not thread-safe.
 class ParameterScorer : public CandidateScorer {
  public:

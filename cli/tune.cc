@@ -58,14 +58,20 @@ Status ParseTimeBudget(const std::string& text, double* seconds) {
 
 bool IsSpace(const std::string& path) { return path.ends_with(".json"); }
 
+// What says something about models or about where they are measured.
+constexpr const char* kOptionsOfModels[] = {"--target", "--dim",   "--farm",           "--device",
+                                            "--replay", "--model", "--artifact-cache", "--tasks"};
+
+// The first such option that was given, or null.
+const char* OptionOfModels(const CLI::App& command) {
+  for (const char* option : kOptionsOfModels) {
+    if (command.count(option) > 0) return option;
+  }
+  return nullptr;
+}
+
 StatusOr<int> RunTuneSpace(const Arguments& arguments) {
   const TuneOptions& tune = arguments.tune;
-  if (!tune.farm_address.empty() || !tune.replay_path.empty() || arguments.model.target != "native") {
-    return absl::InvalidArgumentError(
-        StrCat(arguments.model.model,
-               ": a space of parameters is measured on this machine: leave out --farm, --target and "
-               "--replay"));
-  }
   SpaceTuneOptions options;
   options.path = arguments.model.model;
   options.log_path = tune.log_path;
@@ -143,7 +149,12 @@ void AddTuneCommand(CLI::App& app, int* exit_code) {
   AddArtifactCacheArgument(command, &arguments->artifact_cache);
   command->add_option("--tasks", tune.task_filter, "only kernels whose name contains this");
   command->add_flag("--json", arguments->json, "print one JSON document; the table goes to stderr");
-  command->callback([arguments, exit_code] {
+  command->callback([arguments, exit_code, command] {
+    if (const char* option = OptionOfModels(*command); option != nullptr && IsSpace(arguments->model.model)) {
+      *exit_code = ReportUsage("tune", StrCat(arguments->model.model, ": ", option,
+                                              " is for models; a space of parameters is measured on this machine"));
+      return;
+    }
     if (!arguments->tune.farm_address.empty() && arguments->tune.device_class.empty()) {
       *exit_code = ReportUsage("tune", "--farm needs --device CLASS: the class of devices to measure on");
       return;

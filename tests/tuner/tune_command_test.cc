@@ -148,6 +148,9 @@ TEST_F(TuneCommandTest, BadUsageIsToldWithExitCodeTwo) {
       {{"tune", model_, "--log", log_, "--time-budget", "soon"}, "10m"},
       {{"tune", model_, "--log", log_, "--farm", "localhost:1"}, "--device"},
       {{"tune", model_, "--log", log_, "--device", "rpi4"}, "--farm"},
+      // Only models have targets and kernels.
+      {{"tune", "space.json", "--log", log_, "--target", "rpi4"}, "--target"},
+      {{"tune", "space.json", "--log", log_, "--tasks", "conv"}, "--tasks"},
   };
   for (const auto& [arguments, expected] : cases) {
     const ProgramResult result = RunTilth(arguments);

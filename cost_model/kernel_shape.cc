@@ -37,8 +37,17 @@ KernelAccess ToKernelAccess(const NestAccess& access, const KernelShape& shape) 
   return result;
 }
 
-void FillSchedule(const TiledSchedule& s, int lane, NestBlock* block) {
-  auto set = [&](NestNumber number, auto value) { block->numbers[number][lane] = static_cast<float>(value); };
+// Sets numbers of one lane.
+struct LaneWriter {
+  NestBlock* block;
+  int lane;
+  template <typename Value>
+  void operator()(NestNumber number, Value value) const {
+    block->numbers[number][lane] = static_cast<float>(value);
+  }
+};
+
+void FillSchedule(const TiledSchedule& s, const LaneWriter& set) {
   using Left = TiledSchedule::Left;
   set(kNestIsTiled, 1);
   set(kNestRows, s.rows);
@@ -57,8 +66,7 @@ void FillSchedule(const TiledSchedule& s, int lane, NestBlock* block) {
   set(kNestLeftPanel, s.left == Left::kPanel);
 }
 
-void FillSchedule(const WinogradSchedule& s, int lane, NestBlock* block) {
-  auto set = [&](NestNumber number, auto value) { block->numbers[number][lane] = static_cast<float>(value); };
+void FillSchedule(const WinogradSchedule& s, const LaneWriter& set) {
   set(kNestIsWinograd, 1);
   set(kNestRows, s.rows);
   set(kNestVectors, s.vectors);
@@ -70,16 +78,14 @@ void FillSchedule(const WinogradSchedule& s, int lane, NestBlock* block) {
   set(kNestTransformInTask, s.transform_in_task);
 }
 
-void FillSchedule(const RowwiseSchedule& s, int lane, NestBlock* block) {
-  auto set = [&](NestNumber number, auto value) { block->numbers[number][lane] = static_cast<float>(value); };
+void FillSchedule(const RowwiseSchedule& s, const LaneWriter& set) {
   set(kNestIsRowwise, 1);
   set(kNestRowwiseAccumulators, s.accumulators);
   set(kNestRowsPerTask, s.rows_per_task);
   set(kNestAcrossRows, s.across_rows);
 }
 
-void FillSchedule(const ElementwiseSchedule& s, int lane, NestBlock* block) {
-  auto set = [&](NestNumber number, auto value) { block->numbers[number][lane] = static_cast<float>(value); };
+void FillSchedule(const ElementwiseSchedule& s, const LaneWriter& set) {
   set(kNestIsElementwise, 1);
   set(kNestElementwiseVectors, s.vectors);
   set(kNestPointsPerTask, s.points_per_task);
@@ -155,7 +161,7 @@ void FillLane(const LoopNest& nest, const Target& target, int lane, NestBlock* b
     block->covered[i][lane] =
         static_cast<float>(nest.extents[static_cast<size_t>(i)] * nest.steps[static_cast<size_t>(i)]);
   }
-  auto set = [&](NestNumber number, auto value) { block->numbers[number][lane] = static_cast<float>(value); };
+  const LaneWriter set{block, lane};
   set(kNestFlops, nest.flops);
   set(kNestLanes, std::max(1, nest.vector_lanes));
   set(kNestAccumulators, nest.accumulator_registers);
@@ -172,7 +178,7 @@ void FillLane(const LoopNest& nest, const Target& target, int lane, NestBlock* b
   set(kNestCopyBytes, copy_bytes);
   set(kNestStridedCopyBytes, strided_bytes);
   set(kNestCopyExecutions, executions);
-  std::visit([&](const auto& schedule) { FillSchedule(schedule, lane, block); }, nest.schedule);
+  std::visit([&](const auto& schedule) { FillSchedule(schedule, set); }, nest.schedule);
 }
 
 }  // namespace tilth

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <span>
 #include <utility>
+
 namespace tilth {
 namespace {
 

@@ -4,18 +4,13 @@
 #include <algorithm>
 
 #include "base/hash.h"
+#include "base/statistics.h"
 
 namespace tilth {
 namespace {
 
 constexpr int kRivals = 3;
 constexpr double kWorthComparing = 0.01;
-
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const size_t middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
 
 // The samples of all, and the median of their medians: each process has its own placement of code and data.
 MeasureOutcome Together(const std::vector<MeasureOutcome>& outcomes) {
@@ -37,7 +32,7 @@ MeasureOutcome Together(const std::vector<MeasureOutcome>& outcomes) {
       together.detail = outcome.detail;
     }
   }
-  together.result.median_ns = Median(std::move(medians));
+  together.result.median_ns = Quantile(std::move(medians), 0.5);
   return together;
 }
 

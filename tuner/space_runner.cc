@@ -9,6 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/clock.h"
+#include "base/statistics.h"
 #include "base/subprocess.h"
 
 namespace tilth {
@@ -19,19 +20,10 @@ constexpr size_t kMostOutput = size_t{1} << 20;
 
 double SecondsSince(int64_t begun_ns) { return 1e-9 * static_cast<double>(SystemClock().NowNs() - begun_ns); }
 
-// Quantile of sorted values, by linear interpolation.
-double Quantile(const std::vector<double>& sorted, double share) {
-  const double at = share * static_cast<double>(sorted.size() - 1);
-  const auto low = static_cast<size_t>(at);
-  const size_t high = std::min(low + 1, sorted.size() - 1);
-  return sorted[low] + (at - static_cast<double>(low)) * (sorted[high] - sorted[low]);
-}
-
 void Summarise(SpaceResult* result) {
-  std::vector<double> sorted = result->samples_ns;
-  std::sort(sorted.begin(), sorted.end());
-  result->median_ns = Quantile(sorted, 0.5);
-  result->spread = (Quantile(sorted, 0.75) - Quantile(sorted, 0.25)) / result->median_ns;
+  const std::vector<double>& samples = result->samples_ns;
+  result->median_ns = Quantile(samples, 0.5);
+  result->spread = (Quantile(samples, 0.75) - Quantile(samples, 0.25)) / result->median_ns;
 }
 
 std::string Detail(const SubprocessOutput& output) {

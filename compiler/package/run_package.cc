@@ -1,11 +1,11 @@
 #include "compiler/package/run_package.h"
 
-#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_join.h"
 #include "base/files.h"
+#include "base/statistics.h"
 #include "base/subprocess.h"
 
 namespace tilth {
@@ -19,13 +19,6 @@ constexpr size_t kMaxQuotedError = 2000;
 // An interrupted run is longer than the model takes. When nearly all are interrupted (a model that takes longer than a
 // time slice, on a busy machine), the few others are no fair choice either.
 constexpr double kMinCleanShare = 0.1;
-
-double Quantile(const std::vector<double>& sorted, double q) {
-  const double position = q * static_cast<double>(sorted.size() - 1);
-  const size_t below = static_cast<size_t>(position);
-  const size_t above = std::min(below + 1, sorted.size() - 1);
-  return sorted[below] + (position - static_cast<double>(below)) * (sorted[above] - sorted[below]);
-}
 
 Status CheckInputs(const ModelDescription& model, const std::vector<TensorValue>& inputs) {
   if (inputs.size() != model.inputs.size()) {
@@ -84,8 +77,7 @@ void FillTimes(const Json& reply, const ModelDescription& model, RunReport* repo
   for (size_t i = 0; i < all.size(); ++i) {
     if (!interrupted.at(i)) clean.push_back(all[i]);
   }
-  std::vector<double>& samples = clean.size() >= kMinCleanShare * static_cast<double>(all.size()) ? clean : all;
-  std::sort(samples.begin(), samples.end());
+  const std::vector<double>& samples = clean.size() >= kMinCleanShare * static_cast<double>(all.size()) ? clean : all;
   report->threads = reply.at("threads");
   report->median_ns = Quantile(samples, 0.5);
   report->p10_ns = Quantile(samples, 0.1);

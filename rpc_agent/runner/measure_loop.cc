@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/statistics.h"
+
 namespace tilth::runner {
 namespace {
 
@@ -29,14 +31,6 @@ bool Beaten(const MeasureLoopOptions& options, const std::vector<double>& sample
 }
 
 }  // namespace
-
-double Quantile(std::vector<double> values, double q) {
-  std::sort(values.begin(), values.end());
-  const double position = q * static_cast<double>(values.size() - 1);
-  const size_t below = static_cast<size_t>(position);
-  const size_t above = std::min(below + 1, values.size() - 1);
-  return values[below] + (values[above] - values[below]) * (position - static_cast<double>(below));
-}
 
 double RelativeMedianCi(std::vector<double> values) {
   if (values.size() < 3) return 1;

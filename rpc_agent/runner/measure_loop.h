@@ -47,9 +47,6 @@ struct MeasureLoopResult {
 // core), the shortest interrupted ones stand in, and dropped_samples says how many were left out.
 MeasureLoopResult RunMeasureLoop(const MeasureLoopOptions& options, SampleSource& source);
 
-// The value at quantile q in [0, 1] of values in any order, interpolated; values must not be empty.
-double Quantile(std::vector<double> values, double q);
-
 // Half the width of the distribution-free 95 % confidence interval of the median (from order statistics), divided by
 // the median. 1 for fewer than three samples.
 double RelativeMedianCi(std::vector<double> values);

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/statistics.h"
 #include "rpc_agent/runner/loaded_model.h"
 #include "rpc_agent/runner/measure_loop.h"
 #include "rpc_agent/runner/modes.h"

@@ -8,7 +8,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/cost_model/matmul_nest.h"
-#include "tuner/learner_replay.h"
+#include "tests/tuner/learner_replay.h"
 
 namespace tilth {
 namespace {

@@ -1,4 +1,4 @@
-#include "tuner/learner_replay.h"
+#include "tests/tuner/learner_replay.h"
 
 #include <algorithm>
 #include <map>

@@ -1,0 +1,55 @@
+# Links packages from the static archives that Debian ships beside the shared libraries (TILTH_STATIC_PACKAGES). An agent
+# built so runs on any board with a C library as new as the build machine's and needs none of our packages there.
+
+# A library's archive, or the library itself where there is none.
+function(tilth_archive_of library output)
+  string(REGEX REPLACE "\\.so[0-9.]*$" ".a" archive "${library}")
+  if(NOT IS_ABSOLUTE "${archive}" OR NOT EXISTS "${archive}")
+    set(archive "${library}")
+  endif()
+  set(${output} "${archive}" PARENT_SCOPE)
+endfunction()
+
+# These imported targets, and what they need.
+function(tilth_link_statically)
+  set(waiting ${ARGN})
+  set(seen)
+  while(waiting)
+    list(POP_FRONT waiting name)
+    if(NOT TARGET "${name}" OR name IN_LIST seen)
+      continue()
+    endif()
+    list(APPEND seen "${name}")
+    get_target_property(aliased "${name}" ALIASED_TARGET)
+    if(aliased)
+      list(APPEND waiting "${aliased}")
+      continue()
+    endif()
+    get_target_property(needs "${name}" INTERFACE_LINK_LIBRARIES)
+    if(needs)
+      list(APPEND waiting ${needs})
+      set(archives)
+      foreach(need IN LISTS needs)
+        tilth_archive_of("${need}" archive)
+        list(APPEND archives "${archive}")
+      endforeach()
+      set_target_properties("${name}" PROPERTIES INTERFACE_LINK_LIBRARIES "${archives}")
+    endif()
+    foreach(property IMPORTED_LOCATION IMPORTED_LOCATION_NONE IMPORTED_LOCATION_RELEASE)
+      get_target_property(location "${name}" ${property})
+      if(location)
+        tilth_archive_of("${location}" archive)
+        set_target_properties("${name}" PROPERTIES ${property} "${archive}")
+      endif()
+    endforeach()
+  endwhile()
+endfunction()
+
+tilth_link_statically(gRPC::grpc++ protobuf::libprotobuf absl::status absl::statusor absl::strings absl::str_format
+                      OpenSSL::SSL OpenSSL::Crypto ZLIB::ZLIB zstd::libzstd_shared)
+# Debian builds no archive of spdlog and fmt, and names re2 to the linker only by its short name.
+set_target_properties(spdlog::spdlog_header_only PROPERTIES INTERFACE_LINK_LIBRARIES
+                      "Threads::Threads;fmt::fmt-header-only")
+set_target_properties(re2::re2 PROPERTIES INTERFACE_LINK_LIBRARIES "-l:libre2.a")
+add_compile_options(-ffunction-sections -fdata-sections)
+add_link_options(-static-libstdc++ -static-libgcc -Wl,--gc-sections)

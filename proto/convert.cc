@@ -64,7 +64,8 @@ void ToProto(const MeasureResult& result, proto::MeasureResult* message) {
   message->set_dropped_samples(result.dropped_samples);
   message->set_beaten(result.beaten);
   message->set_max_abs_error(result.max_abs_error);
-  message->set_canary_ratio(result.canary_ratio);
+  ToProto(result.health, message->mutable_health());
+  message->set_canary_ratio(result.health.canary_ratio);
   message->set_device_fingerprint(result.device_fingerprint);
   message->set_agent_id(result.agent_id);
   message->set_queue_ms(result.queue_ms);
@@ -90,7 +91,7 @@ MeasureResult FromProto(const proto::MeasureResult& message) {
   result.dropped_samples = message.dropped_samples();
   result.beaten = message.beaten();
   result.max_abs_error = message.max_abs_error();
-  result.canary_ratio = message.canary_ratio();
+  result.health = FromProto(message.health());
   result.device_fingerprint = message.device_fingerprint();
   result.agent_id = message.agent_id();
   result.queue_ms = message.queue_ms();
@@ -98,6 +99,28 @@ MeasureResult FromProto(const proto::MeasureResult& message) {
   result.run_ms = message.run_ms();
   result.attempts = message.attempts();
   return result;
+}
+
+void ToProto(const DeviceHealth& health, proto::DeviceHealth* message) {
+  message->set_canary_ratio(health.canary_ratio);
+  message->set_canary_spread(health.canary_spread);
+  message->set_canary_lost(health.canary_lost);
+  message->set_temperature_c(health.temperature_c);
+  message->set_frequency_mhz(health.frequency_mhz);
+  message->set_throttled(health.throttled);
+  message->set_throttling_readable(health.throttling_readable);
+  message->set_measured_unix_ms(health.measured_unix_ms);
+}
+
+DeviceHealth FromProto(const proto::DeviceHealth& message) {
+  return {.canary_ratio = message.canary_ratio(),
+          .canary_spread = message.canary_spread(),
+          .canary_lost = message.canary_lost(),
+          .temperature_c = message.temperature_c(),
+          .frequency_mhz = message.frequency_mhz(),
+          .throttled = message.throttled(),
+          .throttling_readable = message.throttling_readable(),
+          .measured_unix_ms = message.measured_unix_ms()};
 }
 
 void ToProto(const Device& device, proto::Device* message) {

@@ -8,6 +8,7 @@ namespace tilth {
 
 namespace proto {
 class Device;
+class DeviceHealth;
 class MeasureResult;
 class Trial;
 }  // namespace proto
@@ -18,6 +19,8 @@ Trial FromProto(const proto::Trial& message);
 void ToProto(const MeasureResult& result, proto::MeasureResult* message);
 MeasureResult FromProto(const proto::MeasureResult& message);
 
+void ToProto(const DeviceHealth& health, proto::DeviceHealth* message);
+DeviceHealth FromProto(const proto::DeviceHealth& message);
 void ToProto(const Device& device, proto::Device* message);
 Device FromProto(const proto::Device& message);
 

@@ -62,6 +62,17 @@ struct Trial {
   int64_t run_deadline_ms = 10'000;
 };
 
+// Zeros: not known, not readable.
+struct DeviceHealth {
+  double canary_ratio = 0;
+  double canary_spread = 0;
+  double canary_lost = 0;
+  double temperature_c = 0;
+  double frequency_mhz = 0;
+  bool throttled = false, throttling_readable = false;
+  int64_t measured_unix_ms = 0;
+};
+
 struct MeasureResult {
   std::string trial_id;
   MeasureErrorKind error = MeasureErrorKind::kNone;
@@ -73,7 +84,7 @@ struct MeasureResult {
   int dropped_samples = 0;
   bool beaten = false;
   double max_abs_error = 0;
-  double canary_ratio = 0;
+  DeviceHealth health;
   std::string device_fingerprint;
   std::string agent_id;
   int64_t queue_ms = 0, transfer_ms = 0, run_ms = 0;

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <sys/file.h>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -19,6 +20,7 @@
 #include "base/version.h"
 #include "proto/convert.h"
 #include "rpc_agent/device_info.h"
+#include "rpc_agent/health_monitor.h"
 #include "rpc_agent/result_spool.h"
 #include "rpc_agent/tracker_stream.h"
 
@@ -30,6 +32,8 @@ constexpr std::chrono::milliseconds kFirstBackoff{50}, kLongestBackoff{1'000};
 constexpr int64_t kGoodConnectionNs = 5'000'000'000;
 // One trial runs; one waits beside it, so that the device need not wait for the network.
 constexpr int kSlots = 2;
+// Between readings of the device's health: 15 ms each.
+constexpr int64_t kIdleReadingNs = 3'000'000'000, kBusyReadingNs = 1'000'000'000;
 
 bool SameLease(const proto::Lease& a, const proto::Lease& b) {
   return a.token() == b.token() && a.trial_id() == b.trial_id() && a.session_id() == b.session_id();
@@ -73,6 +77,7 @@ class Agent::Impl {
                            DiskCache::Open(StrCat(options_.work_directory, "/blobs"), kBlobCacheBytes));
     blobs_.emplace(std::move(blobs));
     TILTH_ASSIGN_OR_RETURN(executor_, TrialExecutor::Create(options_.executor));
+    monitor_ = std::make_unique<HealthMonitor>(*executor_, options_.executor.core);
     return absl::OkStatus();
   }
 
@@ -81,6 +86,11 @@ class Agent::Impl {
     device_.device_class = options_.device_class;
     TILTH_RETURN_IF_ERROR(executor_->MeasurePeaks(&device_));
     LogInfo("device ", device_.cpu_model, ": ", device_.peak_gflops, " GFLOP/s, ", device_.bandwidth_gbps, " GB/s");
+    // What a former life measured waits for a reading like everything else.
+    for (proto::TrialFinished& finished : spool_->All()) {
+      if (finished.result().health().measured_unix_ms() == 0) unconfirmed_.push_back(std::move(finished));
+    }
+    ReadHealth();
     std::thread worker([this] { Work(); });
     std::thread messenger([this] { SendPosted(); });
     const Status status = StayAttached();
@@ -152,6 +162,7 @@ class Agent::Impl {
     for (proto::Lease& lease : Holding()) *hello.add_holding() = std::move(lease);
     hello.set_enrolment_token(options_.enrolment_token);
     hello.set_slots(kSlots);
+    ToProto(monitor_->last(), hello.mutable_health());
     return hello;
   }
 
@@ -172,7 +183,9 @@ class Agent::Impl {
   void OnMessage(const proto::TrackerMessage& message) {
     switch (message.kind_case()) {
       case proto::TrackerMessage::kWelcome:
+        confirm_results_ = message.welcome().confirm_results();
         for (proto::TrialFinished& finished : spool_->All()) {
+          if (finished.result().health().measured_unix_ms() == 0) continue;  // its reading is to come
           proto::AgentMessage again;
           *again.mutable_finished() = std::move(finished);
           stream_.Send(again);
@@ -213,17 +226,47 @@ class Agent::Impl {
       // It stays in the outbox until it is kept, because the agent must be able to say at any time what it holds.
       const proto::AgentMessage message = outbox_.front();
       lock.unlock();
-      if (message.has_finished()) {
-        if (const Status kept = spool_->Add(message.finished()); !kept.ok()) {
-          LogError("keeping a result: ", kept.ToString());
-        }
-      }
+      if (message.has_heartbeat()) SendConfirmed(message.heartbeat().health());
+      if (message.has_finished()) Keep(message.finished());
       lock.lock();
       outbox_.pop_front();
       lock.unlock();
-      stream_.Send(message);
+      if (message.has_finished() && message.finished().result().health().measured_unix_ms() == 0) {
+        unconfirmed_.push_back(message.finished());
+      } else {
+        stream_.Send(message);
+      }
       lock.lock();
     }
+  }
+
+  void Keep(const proto::TrialFinished& finished) {
+    if (const Status kept = spool_->Add(finished); !kept.ok()) LogError("keeping a result: ", kept.ToString());
+  }
+
+  // The results that waited for the reading `health`. On the messenger's thread, or before it starts.
+  void SendConfirmed(const proto::DeviceHealth& health) {
+    for (proto::TrialFinished& finished : unconfirmed_) {
+      proto::DeviceHealth* own = finished.mutable_result()->mutable_health();
+      const double own_ratio = own->canary_ratio();
+      *own = health;
+      if (own_ratio > 0 && health.canary_ratio() > 0) own->set_canary_ratio(std::min(own_ratio, health.canary_ratio()));
+      Keep(finished);
+      proto::AgentMessage message;
+      *message.mutable_finished() = std::move(finished);
+      stream_.Send(message);
+    }
+    unconfirmed_.clear();
+  }
+
+  // On the worker's thread, or before it starts.
+  void ReadHealth() {
+    proto::AgentMessage message;
+    ToProto(monitor_->Read(), message.mutable_heartbeat()->mutable_health());
+    for (proto::Lease& lease : Holding()) *message.mutable_heartbeat()->add_holding() = std::move(lease);
+    last_reading_ns_ = SystemClock().NowNs();
+    results_since_reading_ = false;
+    Post(std::move(message));
   }
 
   // The worker: one trial after another. It sleeps while a trial runs, so it may live on the core that measures, where
@@ -232,8 +275,16 @@ class Agent::Impl {
     MoveTo(options_.executor.core);
     std::unique_lock lock(mutex_);
     for (;;) {
-      wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+      const std::chrono::nanoseconds until_reading(UntilReadingNs());
+      wake_.wait_for(lock, until_reading, [this] { return stopping_ || !queue_.empty(); });
       if (stopping_) return;
+      if (UntilReadingNs() <= 0) {
+        lock.unlock();
+        ReadHealth();
+        lock.lock();
+        continue;
+      }
+      if (queue_.empty()) continue;
       Waiting next = std::move(queue_.front());
       queue_.pop_front();
       running_ = next.grant.lease();
@@ -242,6 +293,13 @@ class Agent::Impl {
       lock.lock();
       running_.reset();
     }
+  }
+
+  // How long the next reading of health may wait. Results that wait for one do not wait for an idle device.
+  int64_t UntilReadingNs() const {
+    if (results_since_reading_ && queue_.empty()) return 0;
+    const int64_t interval_ns = results_since_reading_ ? kBusyReadingNs : kIdleReadingNs;
+    return last_reading_ns_ + interval_ns - SystemClock().NowNs();
   }
 
   struct Waiting {
@@ -259,6 +317,13 @@ class Agent::Impl {
     const int64_t begin_ns = SystemClock().NowNs();
     MeasureResult result = executor_->Execute(trial, *baseline_path);
     const int64_t end_ns = SystemClock().NowNs();
+    if (confirm_results_) {
+      results_since_reading_ = true;
+    } else {
+      const double own_ratio = result.health.canary_ratio;
+      result.health = monitor_->last();
+      if (own_ratio > 0) result.health.canary_ratio = own_ratio;
+    }
     result.device_fingerprint = device_.fingerprint;
     result.transfer_ms = (begin_ns - waiting.granted_ns) / 1'000'000;
     result.run_ms = (end_ns - begin_ns + 500'000) / 1'000'000;  // rounded: sums of many are right
@@ -298,6 +363,11 @@ class Agent::Impl {
   std::unique_ptr<ResultSpool> spool_;
   std::optional<DiskCache> blobs_;
   std::unique_ptr<TrialExecutor> executor_;
+  std::unique_ptr<HealthMonitor> monitor_;
+  std::vector<proto::TrialFinished> unconfirmed_;  // of the messenger
+  int64_t last_reading_ns_ = 0;                    // of the worker
+  bool results_since_reading_ = false;             // of the worker; they wait for it
+  std::atomic<bool> confirm_results_ = false;
 
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -27,6 +27,9 @@ class TrialExecutor {
   // Measures the peaks, which later times are held against, and corrects the description where the runner is emulated.
   Status MeasurePeaks(Device* device);
 
+  // The canary's fields of a reading of the device's health; the others are left 0. Needs the peaks.
+  StatusOr<DeviceHealth> MeasureHealth();
+
   // `baseline_path`: the baseline artifact. Failures of the candidate are in the result's `error`, ours in `status`.
   MeasureResult Execute(const Trial& trial, const std::string& baseline_path);
 
@@ -41,6 +44,7 @@ class TrialExecutor {
   // The file with the baseline's outputs for this trial's data.
   StatusOr<std::string> ExpectedOutputs(const Trial& trial, const std::string& baseline_path);
   MeasureResult MeasureOnce(const Trial& trial, const std::string& expected_path);
+  bool Drifted(const MeasureResult& result) const;
   bool Implausible(const Trial& trial, const MeasureResult& result) const;
 
   const ExecutorOptions options_;

@@ -92,22 +92,26 @@ int64_t NowNs() {
   return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
-double MeasureFmaGflops(int64_t duration_ns) {
-  constexpr int64_t kStepsPerBurst = 4000;
-  const Burst burst = WidestBurst();
-  volatile float result = 0;
+double FmaPass() {
+  constexpr int64_t kSteps = 4000;
+  static const Burst burst = WidestBurst();
   float sink = 0;
+  const int64_t multiply_adds = burst(kSteps, &sink);
+  volatile float used = sink;
+  (void)used;
+  return 2.0 * static_cast<double>(multiply_adds);
+}
+
+double MeasureFmaGflops(int64_t duration_ns) {
   double best = 0;
   const int64_t end = NowNs() + duration_ns;
   int64_t now = NowNs();
   do {
     const int64_t begin = now;
-    const int64_t multiply_adds = burst(kStepsPerBurst, &sink);
+    const double operations = FmaPass();
     now = NowNs();
-    if (now > begin) best = std::max(best, 2.0 * static_cast<double>(multiply_adds) / static_cast<double>(now - begin));
+    if (now > begin) best = std::max(best, operations / static_cast<double>(now - begin));
   } while (now < end);
-  result = sink;
-  (void)result;
   return best;
 }
 

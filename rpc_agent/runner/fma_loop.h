@@ -9,6 +9,9 @@ namespace tilth::runner {
 // (chosen at run time): two operations per multiply-add. Pin the thread before.
 double MeasureFmaGflops(int64_t duration_ns);
 
+// One pass of such multiply-adds, some 20 us on a fast core: how many operations it did.
+double FmaPass();
+
 // a[i] = b[i] + s * c[i] over arrays much larger than caches: 12 bytes an element, in 1e9 bytes per second. 0 when
 // there is no memory for the arrays.
 double MeasureTriadGbps();

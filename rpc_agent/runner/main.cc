@@ -25,6 +25,7 @@ struct Mode {
 
 constexpr Mode kModes[] = {
     {"baseline", tilth::runner::BaselineMode},
+    {"canary", tilth::runner::CanaryMode},
     {"model", tilth::runner::ModelMode},
     {"peak", tilth::runner::PeakMode},
     {"trial", tilth::runner::TrialMode},

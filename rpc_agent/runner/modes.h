@@ -10,6 +10,7 @@ namespace tilth::runner {
 int BaselineMode(const std::string& request);  // run the artifact once and keep its outputs
 int TrialMode(const std::string& request);     // verify the artifact against them and time it
 int ModelMode(const std::string& request);     // run a model library, keep its outputs and time it
+int CanaryMode(const std::string& request);    // how fast and how even the device is now
 int PeakMode(const std::string& request);      // measure what the device can do at best
 
 }  // namespace tilth::runner

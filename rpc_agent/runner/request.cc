@@ -108,4 +108,27 @@ std::optional<PeakReply> ParsePeak(const std::string& text) {
   });
 }
 
+std::string FormatCanaryRequest(const CanaryRequest& request) {
+  return Dump({{"core", request.core}, {"expected_gflops", request.expected_gflops}});
+}
+
+std::optional<CanaryRequest> ParseCanaryRequest(const std::string& text) {
+  return Parse<CanaryRequest>(text, [](const Json& json, CanaryRequest& request) {
+    json.at("core").get_to(request.core);
+    json.at("expected_gflops").get_to(request.expected_gflops);
+  });
+}
+
+std::string FormatCanary(const CanaryReading& reading) {
+  return Dump({{"gflops", reading.gflops}, {"spread", reading.spread}, {"lost", reading.lost}});
+}
+
+std::optional<CanaryReading> ParseCanary(const std::string& text) {
+  return Parse<CanaryReading>(text, [](const Json& json, CanaryReading& reading) {
+    json.at("gflops").get_to(reading.gflops);
+    json.at("spread").get_to(reading.spread);
+    json.at("lost").get_to(reading.lost);
+  });
+}
+
 }  // namespace tilth::runner

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "rpc_agent/runner/canary.h"
 #include "rpc_agent/runner/measure_loop.h"
 
 namespace tilth::runner {
@@ -41,7 +42,7 @@ struct KernelReply {
   std::string detail;
   MeasureLoopResult times;
   double max_abs_error = 0;
-  double canary_gflops = 0;  // the device's speed just before the timing
+  double canary_gflops = 0;  // the device's speed just before the timing, or just after if that was slower
 };
 
 // For the mode `peak`: what one core can do at best.
@@ -51,6 +52,12 @@ struct PeakReply {
   double bandwidth_gbps = 0;  // triad, 1e9 bytes per second
 };
 
+// For the mode `canary`: how the device is now.
+struct CanaryRequest {
+  int core = -1;
+  double expected_gflops = 0;  // its speed when it was calibrated; 0: unknown
+};
+
 // Format* never fail; Parse* give nothing if the text is not what Format* makes.
 std::string FormatRequest(const KernelRequest& request);
 std::optional<KernelRequest> ParseRequest(const std::string& text);
@@ -58,5 +65,9 @@ std::string FormatReply(const KernelReply& reply);
 std::optional<KernelReply> ParseReply(const std::string& text);
 std::string FormatPeak(const PeakReply& reply);
 std::optional<PeakReply> ParsePeak(const std::string& text);
+std::string FormatCanaryRequest(const CanaryRequest& request);
+std::optional<CanaryRequest> ParseCanaryRequest(const std::string& text);
+std::string FormatCanary(const CanaryReading& reading);
+std::optional<CanaryReading> ParseCanary(const std::string& text);
 
 }  // namespace tilth::runner

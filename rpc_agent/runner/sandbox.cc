@@ -58,6 +58,10 @@ bool EnterSandbox() {
 void ClaimCore(int core) {
   constexpr int kPriority = -15;
   setpriority(PRIO_PROCESS, 0, kPriority);
+  PinToCore(core);
+}
+
+void PinToCore(int core) {
   if (core < 0 || core >= CPU_SETSIZE) return;
   cpu_set_t set;
   CPU_ZERO(&set);

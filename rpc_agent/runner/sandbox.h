@@ -8,8 +8,11 @@ namespace tilth::runner {
 // then nothing is forbidden. Call it before the artifact is opened.
 bool EnterSandbox();
 
-// Binds this thread to one core (-1, or a core that it may not use: stays as it is) and, where it is allowed to, puts
-// it before other processes there: who waits for a measurement should not disturb it.
+// Binds this thread to one core; -1, or a core that it may not use: stays as it is.
+void PinToCore(int core);
+
+// Pins, too, and, where it is allowed to, puts this process before others there: who waits for a measurement should not
+// disturb it.
 void ClaimCore(int core);
 
 }  // namespace tilth::runner

@@ -76,7 +76,7 @@ TEST_F(EmbeddedFarmTest, GoodKernelIsVerifiedAndTimed) {
   EXPECT_GT(result.median_ns, 0);
   EXPECT_FALSE(result.samples_ns.empty());
   EXPECT_FALSE(result.device_fingerprint.empty());
-  EXPECT_GT(result.canary_ratio, 0);
+  EXPECT_GT(result.health.canary_ratio, 0);
   auto device = client_->WaitDevice(1'000);
   ASSERT_TRUE(device.ok());
   EXPECT_EQ(device->fingerprint, result.device_fingerprint);

@@ -181,6 +181,7 @@ void AddBenchCommand(CLI::App& app, int* exit_code) {
   arguments->seed = 1;
 
   AddBenchScore(command, exit_code);
+  AddBenchFarm(command, exit_code);
 
   CLI::App* build = command->add_subcommand("build", "Candidates compiled per second by one thread");
   build->footer("Example:\n  tilth bench build model.onnx --candidates 50");

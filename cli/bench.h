@@ -17,7 +17,8 @@ StatusOr<LoadedModel> LoadModelOrZoo(const ModelArguments& arguments);
 double CpuSeconds();
 double WallSeconds();
 
-// `tilth bench score`.
+// `tilth bench score` and `tilth bench farm`.
 void AddBenchScore(CLI::App* bench, int* exit_code);
+void AddBenchFarm(CLI::App* bench, int* exit_code);
 
 }  // namespace tilth

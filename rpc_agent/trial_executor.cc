@@ -2,14 +2,17 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/files.h"
 #include "base/hash.h"
+#include "base/logging.h"
 #include "base/subprocess.h"
 #include "rpc_agent/runner/request.h"
+#include "rpc_agent/trial_directory.h"
 
 namespace tilth {
 namespace {
@@ -18,6 +21,9 @@ constexpr int64_t kExpectedCacheBytes = int64_t{2} << 30;
 constexpr int64_t kPeakDeadlineMs = 60'000;
 constexpr int64_t kDefaultDeadlineMs = 10'000;
 constexpr int kStderrLines = 5;
+constexpr size_t kMostStderrLineBytes = 500;
+// Of what a child may say; a reply with the most samples is far smaller.
+constexpr size_t kMostOutputBytes = 1 << 20;
 // The peak was measured in another moment: the clock may be higher now.
 constexpr double kPeakMargin = 1.25;
 constexpr int64_t kCanaryDeadlineMs = 10'000;
@@ -29,6 +35,7 @@ constexpr double kMemoryLimitReached = 0.9;
 std::string FirstLines(const std::string& text) {
   std::vector<std::string> lines = absl::StrSplit(text, absl::MaxSplits('\n', kStderrLines), absl::SkipWhitespace());
   if (lines.size() > kStderrLines) lines.resize(kStderrLines);
+  for (std::string& line : lines) line.resize(std::min(line.size(), kMostStderrLineBytes));
   return absl::StrJoin(lines, "\n");
 }
 
@@ -69,7 +76,8 @@ runner::KernelRequest MakeRequest(const Trial& trial, const std::string& artifac
 
 // What a child left behind: its last stage and reply, or how it died.
 struct TrialExecutor::Reply {
-  std::string stage, reply;  // reply empty: it did not come to one
+  std::string stage, reply;       // reply empty: it did not come to one
+  bool candidate_killed = false;  // by SIGKILL, the runner being alive; the reply is empty then
   SubprocessOutput output;
 
   bool NearMemoryLimit(int64_t memory_limit_bytes) const {
@@ -78,6 +86,7 @@ struct TrialExecutor::Reply {
   }
   // SIGKILL that is not ours: the kernel's out-of-memory killer, or somebody who meant the process and not the kernel.
   bool KilledFromOutside() const {
+    if (candidate_killed) return true;
     return reply.empty() && output.exit.signalled && output.exit.code == SIGKILL && !output.exit.deadline_passed;
   }
   // Why there is no reply.
@@ -87,6 +96,7 @@ struct TrialExecutor::Reply {
     return stage == "load" ? MeasureErrorKind::kLoad : MeasureErrorKind::kRunCrash;
   }
   std::string DeathDetail() const {
+    if (candidate_killed) return WithStderr("killed from outside, twice", output.stderr_text);
     const std::string how = output.exit.signalled || output.exit.deadline_passed
                                 ? output.exit.Describe()
                                 : StrCat(output.exit.Describe(), " before it had an answer");
@@ -120,13 +130,16 @@ StatusOr<TrialExecutor::Reply> TrialExecutor::RunChildOnce(const std::string& mo
   child.result_pipe = true;
   child.limits.address_space_bytes = options_.memory_limit_bytes;
   child.limits.cpu_seconds = deadline_ms / 1000 + 2;
-  if (mode == "trial") child.limits.file_size_bytes = 1 << 20;
   Reply reply;
-  TILTH_ASSIGN_OR_RETURN(reply.output, RunSubprocess(child, request, deadline_ms), "running a trial");
+  TILTH_ASSIGN_OR_RETURN(reply.output, RunSubprocess(child, request, deadline_ms, kMostOutputBytes), "running a trial");
   for (absl::string_view line : absl::StrSplit(reply.output.result_bytes, '\n')) {
     const std::pair<absl::string_view, absl::string_view> words = absl::StrSplit(line, absl::MaxSplits(' ', 1));
     if (words.first == "stage") reply.stage = std::string(words.second);
     if (words.first == "reply") reply.reply = std::string(words.second);
+  }
+  if (const auto parsed = runner::ParseReply(reply.reply); parsed && parsed->error == runner::kKilled) {
+    reply.candidate_killed = true;
+    reply.reply.clear();
   }
   if (reply.stage.empty() && reply.reply.empty() && !reply.output.exit.deadline_passed && !reply.KilledFromOutside()) {
     return absl::InternalError(StrCat("the runner ", child.argv.front(), " ", reply.output.exit.Describe(),
@@ -167,7 +180,9 @@ StatusOr<std::string> TrialExecutor::ExpectedOutputs(const Trial& trial, const s
   const std::string key =
       ContentHash(StrCat(trial.baseline_hash, "/", trial.seed, "/", absl::StrJoin(trial.value_bounds, ",")));
   if (expected_.Contains(key)) return expected_.Path(key);
-  const runner::KernelRequest request = MakeRequest(trial, baseline_path, expected_.PathForNew(key), options_.core);
+  TILTH_ASSIGN_OR_RETURN(const TrialDirectory directory, TrialDirectory::Create(TrialPath()));
+  TILTH_ASSIGN_OR_RETURN(const std::string artifact, directory.LinkArtifact(baseline_path));
+  const runner::KernelRequest request = MakeRequest(trial, artifact, expected_.PathForNew(key), options_.core);
   const int64_t deadline_ms = trial.run_deadline_ms > 0 ? trial.run_deadline_ms : kDefaultDeadlineMs;
   TILTH_ASSIGN_OR_RETURN(Reply reply, RunChild("baseline", runner::FormatRequest(request), deadline_ms));
   const std::optional<runner::KernelReply> parsed = runner::ParseReply(reply.reply);
@@ -183,11 +198,13 @@ StatusOr<std::string> TrialExecutor::ExpectedOutputs(const Trial& trial, const s
 MeasureResult TrialExecutor::MeasureOnce(const Trial& trial, const std::string& expected_path) {
   MeasureResult result;
   result.trial_id = trial.trial_id;
-  // Relative to the runner's working directory, so a slash must be in it for dlopen.
-  const std::string artifact_path = StrCat(options_.work_directory, "/candidate.so");
-  result.status = WriteFile(artifact_path, trial.artifact);
-  if (!result.status.ok()) return result;
-  const runner::KernelRequest request = MakeRequest(trial, artifact_path, expected_path, options_.core);
+  StatusOr<TrialDirectory> directory = TrialDirectory::Create(TrialPath());
+  const StatusOr<std::string> artifact = directory.ok() ? directory->WriteArtifact(trial.artifact) : directory.status();
+  if (!artifact.ok()) {
+    result.status = artifact.status();
+    return result;
+  }
+  const runner::KernelRequest request = MakeRequest(trial, *artifact, expected_path, options_.core);
   const int64_t deadline_ms = trial.run_deadline_ms > 0 ? trial.run_deadline_ms : kDefaultDeadlineMs;
   const StatusOr<Reply> reply = RunChild("trial", runner::FormatRequest(request), deadline_ms);
   if (!reply.ok()) {
@@ -249,6 +266,9 @@ MeasureResult TrialExecutor::Execute(const Trial& trial, const std::string& base
     result.error = MeasureErrorKind::kImplausibleTime;
     result.detail = StrCat(trial.flops / result.median_ns, " GFLOP/s, twice, on a device whose measured peak is ",
                            peak_gflops_, " GFLOP/s");
+  }
+  if (result.error != MeasureErrorKind::kNone) {
+    LogInfo("trial ", trial.trial_id, ": ", ToString(result.error), ": ", FirstLines(result.detail));
   }
   return result;
 }

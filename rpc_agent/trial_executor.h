@@ -45,6 +45,8 @@ class TrialExecutor {
   StatusOr<std::string> ExpectedOutputs(const Trial& trial, const std::string& baseline_path);
   MeasureResult MeasureOnce(const Trial& trial, const std::string& expected_path);
   bool Drifted(const MeasureResult& result) const;
+  // Where the directory of the running trial is.
+  std::string TrialPath() const { return options_.work_directory + "/trial"; }
   bool Implausible(const Trial& trial, const MeasureResult& result) const;
 
   const ExecutorOptions options_;

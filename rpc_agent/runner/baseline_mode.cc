@@ -1,9 +1,7 @@
-// tilth-runner baseline: runs the baseline artifact once and writes its outputs for the trials to compare with.
-#include <memory>
-
+// tilth-runner baseline: runs the baseline artifact once and writes its outputs for the trials to compare with. It is
+// as foreign as a candidate, and held like one.
+#include "rpc_agent/runner/candidate_process.h"
 #include "rpc_agent/runner/expected_outputs.h"
-#include "rpc_agent/runner/kernel_instance.h"
-#include "rpc_agent/runner/kernel_library.h"
 #include "rpc_agent/runner/modes.h"
 #include "rpc_agent/runner/report.h"
 #include "rpc_agent/runner/request.h"
@@ -14,21 +12,15 @@ namespace {
 KernelReply RunBaseline(const KernelRequest& request) {
   KernelReply reply;
   ReportStage("load");
-  const TilthKernel* kernel = OpenKernel(request.artifact_path, &reply.detail);
-  if (kernel == nullptr) {
-    reply.error = "load";
-    return reply;
-  }
-  KernelInstance instance(*kernel);
-  if (!instance.Allocate()) {
-    reply.error = "out of memory";
-    return reply;
-  }
-  instance.Fill(request.seed, request.value_bounds);
+  CandidateProcess baseline(request);
+  const BufferTable& table = baseline.Load();
+  baseline.Allocate();
   ReportStage("run");
-  instance.Run(TILTH_PHASE_PREPARE);
-  instance.Run(TILTH_PHASE_RUN);
-  if (!WriteExpectedOutputs(request.expected_path, instance, &reply.detail)) reply.error = "infrastructure";
+  baseline.Prepare();
+  baseline.Run();
+  if (!WriteExpectedOutputs(request.expected_path, table, baseline.outputs(), &reply.detail)) {
+    reply.error = "infrastructure";
+  }
   return reply;
 }
 

@@ -11,8 +11,6 @@
 #include <cstring>
 #include <memory>
 
-#include "rpc_agent/runner/kernel_library.h"
-
 namespace tilth::runner {
 namespace {
 
@@ -27,11 +25,6 @@ struct Header {
 // Outputs begin at a multiple of 64, so that comparing them reads aligned memory.
 size_t AlignUp(size_t offset) { return (offset + 63) / 64 * 64; }
 
-size_t OutputBytes(const KernelInstance& kernel, int output) {
-  const TilthBuffer& buffer = kernel.buffer(output);
-  return AlignUp(static_cast<size_t>(buffer.num_elements * ElementBytes(buffer.dtype)));
-}
-
 bool Pad(std::FILE* file, size_t bytes) {
   static constexpr char kZeros[64] = {};
   return std::fwrite(kZeros, 1, bytes, file) == bytes;
@@ -39,22 +32,18 @@ bool Pad(std::FILE* file, size_t bytes) {
 
 }  // namespace
 
-bool WriteExpectedOutputs(const std::string& path, const KernelInstance& baseline, std::string* error) {
+bool WriteExpectedOutputs(const std::string& path, const BufferTable& baseline, const void* outputs,
+                          std::string* error) {
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "wb"), std::fclose);
   Header header;
   const std::string signature = baseline.Signature();
   header.signature_bytes = signature.size();
-  for (int output : baseline.Outputs()) header.output_bytes += OutputBytes(baseline, output);
+  header.output_bytes = baseline.OutputBytes();
   bool ok = file != nullptr && std::fwrite(&header, sizeof header, 1, file.get()) == 1 &&
             std::fwrite(signature.data(), 1, signature.size(), file.get()) == signature.size();
   const size_t head = sizeof header + signature.size();
-  ok = ok && Pad(file.get(), AlignUp(head) - head);
-  for (int output : baseline.Outputs()) {
-    const TilthBuffer& buffer = baseline.buffer(output);
-    const size_t bytes = static_cast<size_t>(buffer.num_elements * ElementBytes(buffer.dtype));
-    ok = ok && std::fwrite(baseline.data(output), 1, bytes, file.get()) == bytes &&
-         Pad(file.get(), AlignUp(bytes) - bytes);
-  }
+  ok = ok && Pad(file.get(), AlignUp(head) - head) &&
+       std::fwrite(outputs, 1, header.output_bytes, file.get()) == header.output_bytes;
   if (ok && std::fflush(file.get()) == 0) return true;
   *error = "writing the baseline's outputs to " + path + ": " + std::strerror(errno);
   return false;
@@ -84,13 +73,6 @@ bool ExpectedOutputs::Open(const std::string& path, std::string* error) {
   signature_.assign(static_cast<const char*>(mapping_) + sizeof header, header.signature_bytes);
   outputs_offset_ = AlignUp(sizeof header + header.signature_bytes);
   return true;
-}
-
-const void* ExpectedOutputs::Data(const KernelInstance& candidate, size_t index) const {
-  const std::vector<int> outputs = candidate.Outputs();
-  size_t offset = outputs_offset_;
-  for (size_t i = 0; i < index; ++i) offset += OutputBytes(candidate, outputs[i]);
-  return static_cast<const char*>(mapping_) + offset;
 }
 
 }  // namespace tilth::runner

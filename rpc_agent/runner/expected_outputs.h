@@ -4,14 +4,14 @@
 
 #include <cstddef>
 #include <string>
-#include <vector>
 
-#include "rpc_agent/runner/kernel_instance.h"
+#include "rpc_agent/runner/buffer_table.h"
 
 namespace tilth::runner {
 
-// False, with the reason in *error, if the file cannot be written.
-bool WriteExpectedOutputs(const std::string& path, const KernelInstance& baseline, std::string* error);
+// `outputs`: all of them, laid out as `baseline` says. False, with the reason in *error, if the file cannot be written.
+bool WriteExpectedOutputs(const std::string& path, const BufferTable& baseline, const void* outputs,
+                          std::string* error);
 
 // A mapped file. Move-only is not needed: a trial has one, until its process ends.
 class ExpectedOutputs {
@@ -25,8 +25,8 @@ class ExpectedOutputs {
   bool Open(const std::string& path, std::string* error);
 
   const std::string& signature() const { return signature_; }
-  // The bytes of output `index` of `candidate`, whose signature must be this one's.
-  const void* Data(const KernelInstance& candidate, size_t index) const;
+  // All outputs, laid out as the table of a kernel with this signature says.
+  const void* outputs() const { return static_cast<const char*>(mapping_) + outputs_offset_; }
 
  private:
   void* mapping_ = nullptr;

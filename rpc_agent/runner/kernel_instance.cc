@@ -102,26 +102,4 @@ int KernelInstance::FindOverrun() const {
   return -1;
 }
 
-std::string KernelInstance::Signature() const {
-  std::string text;
-  for (uint32_t i = 0; i < kernel_.num_buffers; ++i) {
-    const TilthBuffer& buffer = kernel_.buffers[i];
-    if (!IsShared(buffer.kind)) continue;
-    const char* kind = buffer.kind == TILTH_BUFFER_INPUT    ? "input"
-                       : buffer.kind == TILTH_BUFFER_OUTPUT ? "output"
-                                                            : "constant";
-    text += (text.empty() ? "" : ", ") + std::string(kind) + " type " + std::to_string(buffer.dtype) + " x " +
-            std::to_string(buffer.num_elements);
-  }
-  return text;
-}
-
-std::vector<int> KernelInstance::Outputs() const {
-  std::vector<int> outputs;
-  for (uint32_t i = 0; i < kernel_.num_buffers; ++i) {
-    if (kernel_.buffers[i].kind == TILTH_BUFFER_OUTPUT) outputs.push_back(static_cast<int>(i));
-  }
-  return outputs;
-}
-
 }  // namespace tilth::runner

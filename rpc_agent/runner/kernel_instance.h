@@ -33,13 +33,6 @@ class KernelInstance {
   // The index of a buffer whose surroundings the kernel has changed; -1: none.
   int FindOverrun() const;
 
-  // The buffers that candidate and baseline must have in common, as text: kind, type and elements of each INPUT,
-  // CONSTANT and OUTPUT.
-  std::string Signature() const;
-
-  // Indices (into buffers) of the OUTPUT buffers.
-  std::vector<int> Outputs() const;
-  const TilthBuffer& buffer(int index) const { return kernel_.buffers[index]; }
   const void* data(int index) const { return buffers_[static_cast<size_t>(index)].data(); }
 
  private:

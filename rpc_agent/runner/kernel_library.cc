@@ -8,12 +8,13 @@
 #include <cstring>
 #include <memory>
 
+#include "rpc_agent/runner/buffer_table.h"
+
 namespace tilth::runner {
 namespace {
 
-// More than any board has, little enough that no sum of sizes overflows.
-constexpr int64_t kMaxBufferBytes = int64_t{1} << 40;
-constexpr uint32_t kMaxBuffers = 4096, kMaxPhases = 4096;
+constexpr uint32_t kMaxPhases = 4096;
+constexpr int64_t kMaxScratchBytes = int64_t{1} << 40;
 
 #if defined(__x86_64__)
 constexpr int kElfMachine = EM_X86_64;
@@ -31,21 +32,6 @@ std::string CheckMachine(const std::string& path) {
          std::to_string(kElfMachine) + "); tune for the device's own target";
 }
 
-std::string CheckBuffer(const TilthBuffer& buffer, uint32_t index) {
-  const std::string place = "buffer " + std::to_string(index) + ": ";
-  if (buffer.kind < TILTH_BUFFER_INPUT || buffer.kind > TILTH_BUFFER_WORKSPACE) {
-    return place + "unknown kind " + std::to_string(buffer.kind);
-  }
-  const int64_t element_bytes = ElementBytes(buffer.dtype);
-  if (element_bytes == 0) return place + "unknown element type " + std::to_string(buffer.dtype);
-  if (buffer.num_elements < 0 || buffer.size_bytes > kMaxBufferBytes ||
-      buffer.num_elements > buffer.size_bytes / element_bytes) {
-    return place + std::to_string(buffer.num_elements) + " elements do not fit its " +
-           std::to_string(buffer.size_bytes) + " bytes";
-  }
-  return "";
-}
-
 std::string CheckKernel(const TilthKernel& kernel) {
   if (kernel.magic != TILTH_KERNEL_MAGIC)
     return "its symbol " TILTH_KERNEL_SYMBOL " is not a Tilth kernel (wrong magic)";
@@ -53,15 +39,13 @@ std::string CheckKernel(const TilthKernel& kernel) {
     return "it has kernel ABI version " + std::to_string(kernel.abi_version) + ", this runner understands version " +
            std::to_string(TILTH_KERNEL_ABI_VERSION) + "; compiler and agent must be of the same release";
   }
-  if (kernel.num_buffers > kMaxBuffers || kernel.num_phases > kMaxPhases) return "it has too many buffers or phases";
-  for (uint32_t i = 0; i < kernel.num_buffers; ++i) {
-    if (std::string error = CheckBuffer(kernel.buffers[i], i); !error.empty()) return error;
-  }
+  if (std::string error = CheckBuffers(kernel.buffers, kernel.num_buffers); !error.empty()) return error;
+  if (kernel.num_phases > kMaxPhases) return "it has too many phases";
   for (uint32_t i = 0; i < kernel.num_phases; ++i) {
     const TilthPhase& phase = kernel.phases[i];
     const bool known = phase.kind == TILTH_PHASE_PREPARE || phase.kind == TILTH_PHASE_RUN;
     if (!known || phase.run == nullptr || phase.num_tasks < 0 || phase.scratch_bytes < 0 ||
-        phase.scratch_bytes > kMaxBufferBytes) {
+        phase.scratch_bytes > kMaxScratchBytes) {
       return "phase " + std::to_string(i) + " is malformed";
     }
   }
@@ -69,24 +53,6 @@ std::string CheckKernel(const TilthKernel& kernel) {
 }
 
 }  // namespace
-
-int64_t ElementBytes(int32_t dtype) {
-  switch (dtype) {
-    case TILTH_F32:
-    case TILTH_I32:
-      return 4;
-    case TILTH_F16:
-    case TILTH_BF16:
-      return 2;
-    case TILTH_I8:
-    case TILTH_BOOL:
-      return 1;
-    case TILTH_I64:
-      return 8;
-    default:
-      return 0;
-  }
-}
 
 const TilthKernel* OpenKernel(const std::string& path, std::string* error) {
   if (std::string problem = CheckMachine(path); !problem.empty()) {

@@ -11,7 +11,4 @@ namespace tilth::runner {
 // with the reason in *error, if it cannot be loaded, is of another ABI, or describes buffers that make no sense.
 const TilthKernel* OpenKernel(const std::string& path, std::string* error);
 
-// Bytes per element; 0 for a value that is no TilthDType.
-int64_t ElementBytes(int32_t dtype);
-
 }  // namespace tilth::runner

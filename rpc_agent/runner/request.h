@@ -37,8 +37,11 @@ struct KernelRequest {
   MeasureLoopOptions loop;
 };
 
+// A reply's error when somebody other than the runner killed the candidate.
+inline constexpr char kKilled[] = "killed";
+
 struct KernelReply {
-  std::string error;  // empty, or the name of a MeasureErrorKind, or "infrastructure"
+  std::string error;  // empty, or the name of a MeasureErrorKind, or "infrastructure", or kKilled
   std::string detail;
   MeasureLoopResult times;
   double max_abs_error = 0;

@@ -1,58 +1,70 @@
 #include "rpc_agent/runner/sandbox.h"
 
-#include <errno.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
+#include <grp.h>
+#include <linux/capability.h>
 #include <sched.h>
-#include <stddef.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
-#include <vector>
+#include "rpc_agent/runner/channel.h"
+#include "rpc_agent/runner/syscall_filter.h"
 
 namespace tilth::runner {
 namespace {
 
-#if defined(__x86_64__)
-constexpr unsigned kArchitecture = AUDIT_ARCH_X86_64;
-#elif defined(__aarch64__)
-constexpr unsigned kArchitecture = AUDIT_ARCH_AARCH64;
-#else
-#error "name the audit architecture of this machine"
-#endif
+constexpr rlim_t kStackBytes = rlim_t{8} << 20;
+constexpr uid_t kNobody = 65534;
 
-constexpr unsigned kForbidden[] = {
-    SYS_socket,   SYS_socketpair, SYS_connect, SYS_bind,     SYS_clone,     SYS_clone3,   SYS_execve,
-    SYS_execveat, SYS_ptrace,     SYS_kill,    SYS_unlinkat, SYS_renameat2, SYS_truncate, SYS_ftruncate,
-    SYS_mkdirat,  SYS_setns,      SYS_unshare, SYS_mount,
-#if defined(__x86_64__)
-    SYS_fork,     SYS_vfork,      SYS_unlink,  SYS_rename,   SYS_renameat,  SYS_rmdir,    SYS_mkdir,
-#endif
-};
+void Limit(int resource, rlim_t most) {
+  rlimit limit{};
+  if (getrlimit(static_cast<__rlimit_resource>(resource), &limit) != 0) return;
+  if (limit.rlim_max < most) most = limit.rlim_max;
+  limit.rlim_cur = limit.rlim_max = most;
+  setrlimit(static_cast<__rlimit_resource>(resource), &limit);
+}
 
-sock_filter Statement(unsigned short code, unsigned operand) { return {code, 0, 0, operand}; }
-sock_filter JumpIfEqual(unsigned value, unsigned char if_true, unsigned char if_false) {
-  return {BPF_JMP | BPF_JEQ | BPF_K, if_true, if_false, value};
+bool EnterRootDirectory(const std::string& directory) {
+  // Without the privilege a user namespace of its own gives it.
+  if (geteuid() != 0) unshare(CLONE_NEWUSER);
+  return chdir(directory.c_str()) == 0 && chroot(".") == 0;
+}
+
+bool DropPrivileges() {
+  if (geteuid() == 0) {
+    [[maybe_unused]] const int groups = setgroups(0, nullptr);  // not to be had in a user namespace
+    if (setresgid(kNobody, kNobody, kNobody) == 0 && setresuid(kNobody, kNobody, kNobody) == 0) return true;
+  }
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct none[2] = {};
+  return syscall(SYS_capset, &header, none) == 0;
 }
 
 }  // namespace
 
-bool EnterSandbox() {
-  std::vector<sock_filter> program = {
-      Statement(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch)),
-      JumpIfEqual(kArchitecture, 1, 0),
-      Statement(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-      Statement(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-  };
-  for (unsigned call : kForbidden) {
-    program.push_back(JumpIfEqual(call, 0, 1));
-    program.push_back(Statement(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM));
-  }
-  program.push_back(Statement(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
-  sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
-  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+std::string SandboxLayers::Describe() const {
+  std::string text = system_calls ? "system call filter" : "NO system call filter";
+  text += root_directory ? ", own root directory" : ", NO own root directory";
+  return text + (unprivileged ? ", no privileges" : ", the agent's privileges");
+}
+
+SandboxLayers EnterSandbox(const std::string& directory) {
+  SandboxLayers layers;
+  layers.root_directory = EnterRootDirectory(directory);
+  Limit(RLIMIT_FSIZE, 0);
+  Limit(RLIMIT_CORE, 0);
+  Limit(RLIMIT_MEMLOCK, 0);
+  Limit(RLIMIT_NPROC, 0);
+  Limit(RLIMIT_MSGQUEUE, 0);
+  Limit(RLIMIT_STACK, kStackBytes);
+  Limit(RLIMIT_NOFILE, kMaxDescriptors);
+  layers.unprivileged = DropPrivileges();
+  // Which a change of user takes away.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  layers.system_calls = FilterSystemCalls();
+  return layers;
 }
 
 void ClaimCore(int core) {

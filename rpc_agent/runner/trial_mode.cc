@@ -1,16 +1,13 @@
 // tilth-runner trial: verifies a candidate against the baseline's outputs, times it, and verifies what the last timed
-// run left behind.
-#include <sys/resource.h>
-
+// run left behind. The candidate itself is in a process of its own (candidate_process.h).
 #include <algorithm>
-#include <ctime>
+#include <deque>
 #include <optional>
 
+#include "rpc_agent/runner/candidate_process.h"
 #include "rpc_agent/runner/compare.h"
 #include "rpc_agent/runner/expected_outputs.h"
 #include "rpc_agent/runner/fma_loop.h"
-#include "rpc_agent/runner/kernel_instance.h"
-#include "rpc_agent/runner/kernel_library.h"
 #include "rpc_agent/runner/modes.h"
 #include "rpc_agent/runner/report.h"
 #include "rpc_agent/runner/request.h"
@@ -21,34 +18,39 @@ namespace {
 
 constexpr int64_t kCanaryNs = 300'000;
 
-int64_t InvoluntarySwitches() {
-  rusage usage{};
-  getrusage(RUSAGE_THREAD, &usage);
-  return usage.ru_nivcsw;
-}
-
-int64_t ThreadCpuNs() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
-}
-
-class TimedKernel : public SampleSource {
+// Samples of short kernels come several at a time: going to and fro between the processes costs about as much as one.
+class RemoteSamples : public SampleSource {
  public:
-  explicit TimedKernel(KernelInstance& kernel) : kernel_(kernel) {}
+  explicit RemoteSamples(CandidateProcess& candidate) : candidate_(candidate) {}
 
   Sample Take(int64_t runs) override {
-    const int64_t switches = InvoluntarySwitches();
-    const int64_t begin = NowNs(), cpu_begin = ThreadCpuNs();
-    for (int64_t i = 0; i < runs; ++i) kernel_.Run(TILTH_PHASE_RUN);
-    const int64_t elapsed = NowNs() - begin, cpu = ThreadCpuNs() - cpu_begin;
-    // Others' turns on the core do not count: a kernel longer than a time slice has no sample without one.
-    const bool interrupted = InvoluntarySwitches() != switches;
-    return {.elapsed_ns = interrupted ? std::min(cpu, elapsed) : elapsed, .interrupted = interrupted};
+    if (runs != runs_) ready_.clear();
+    if (ready_.empty()) Fetch(runs);
+    const TimedSample sample = ready_.front();
+    ready_.pop_front();
+    return {.elapsed_ns = sample.elapsed_ns, .interrupted = sample.interrupted != 0};
   }
 
  private:
-  KernelInstance& kernel_;
+  void Fetch(int64_t runs) {
+    const int count = CountFor(run_ns_ * runs);
+    for (const TimedSample& sample : candidate_.Sample(count, runs)) ready_.push_back(sample);
+    runs_ = runs;
+    run_ns_ = std::max<int64_t>(1, ready_.back().elapsed_ns / runs);
+  }
+
+  // Samples that nobody takes are time lost, so not many more than a decision needs.
+  static int CountFor(int64_t sample_ns) {
+    constexpr int64_t kBatchNs = 300'000, kLongestBatchNs = 1'000'000, kFewestToDecide = 5;
+    if (sample_ns <= 0) return 1;
+    const int64_t most = std::clamp<int64_t>(kLongestBatchNs / sample_ns, 1, kMaxSamplesPerCommand);
+    return static_cast<int>(std::min(most, std::max(kFewestToDecide, kBatchNs / sample_ns)));
+  }
+
+  CandidateProcess& candidate_;
+  std::deque<TimedSample> ready_;  // of runs_ runs each
+  int64_t runs_ = 0;
+  int64_t run_ns_ = 0;  // of the latest; 0: not known
 };
 
 OutputTolerance ToleranceOf(const KernelRequest& request, size_t output) {
@@ -57,17 +59,16 @@ OutputTolerance ToleranceOf(const KernelRequest& request, size_t output) {
 }
 
 // Compares every output; describes the first that is wrong, "" if none is.
-std::string Verify(const KernelRequest& request, const KernelInstance& instance, const ExpectedOutputs& expected,
+std::string Verify(const KernelRequest& request, const BufferTable& table, const void* actual, const void* expected,
                    double* max_abs_error) {
-  if (const int buffer = instance.FindOverrun(); buffer >= 0) {
-    return "it wrote past the end of buffer " + std::to_string(buffer);
-  }
-  const std::vector<int> outputs = instance.Outputs();
+  const std::vector<int> outputs = table.Outputs();
   for (size_t i = 0; i < outputs.size(); ++i) {
-    const TilthBuffer& buffer = instance.buffer(outputs[i]);
+    const TilthBuffer& buffer = table.buffer(outputs[i]);
     const OutputTolerance tolerance = ToleranceOf(request, i);
-    const Comparison comparison = CompareOutputs(instance.data(outputs[i]), expected.Data(instance, i), buffer.dtype,
-                                                 buffer.num_elements, tolerance);
+    const size_t offset = table.OutputOffset(i);
+    const Comparison comparison =
+        CompareOutputs(static_cast<const char*>(actual) + offset, static_cast<const char*>(expected) + offset,
+                       buffer.dtype, buffer.num_elements, tolerance);
     *max_abs_error = std::max(*max_abs_error, comparison.max_abs_error);
     if (!comparison.agrees) {
       return "output " + std::to_string(i) + ": " + comparison.Describe(buffer.num_elements, tolerance);
@@ -85,36 +86,32 @@ KernelReply Fail(std::string error, std::string detail) {
 
 KernelReply RunTrial(const KernelRequest& request) {
   std::string error;
+  ClaimCore(request.core);
+  ReportStage("load");
+  CandidateProcess candidate(request);
   ExpectedOutputs expected;
   if (!expected.Open(request.expected_path, &error)) return Fail("infrastructure", error);
-  ClaimCore(request.core);
-  EnterSandbox();
-
-  ReportStage("load");
-  const TilthKernel* kernel = OpenKernel(request.artifact_path, &error);
-  if (kernel == nullptr) return Fail("load", error);
-  KernelInstance instance(*kernel);
-  if (instance.Signature() != expected.signature()) {
+  const BufferTable& table = candidate.Load();
+  if (table.Signature() != expected.signature()) {
     return Fail("load",
-                "its buffers (" + instance.Signature() + ") are not the baseline's (" + expected.signature() + ")");
+                "its buffers (" + table.Signature() + ") are not the baseline's (" + expected.signature() + ")");
   }
-  if (!instance.Allocate()) return Fail("out of memory", "no memory for its buffers within the device's limit");
-  instance.Fill(request.seed, request.value_bounds);
+  candidate.Allocate();
 
   ReportStage("run");
   KernelReply reply;
-  instance.Run(TILTH_PHASE_PREPARE);
-  instance.Run(TILTH_PHASE_RUN);
-  if (std::string wrong = Verify(request, instance, expected, &reply.max_abs_error); !wrong.empty()) {
-    return Fail("wrong answer", wrong);
-  }
+  candidate.Prepare();
+  candidate.Run();
+  const auto verify = [&] {
+    return Verify(request, table, candidate.outputs(), expected.outputs(), &reply.max_abs_error);
+  };
+  if (std::string wrong = verify(); !wrong.empty()) return Fail("wrong answer", wrong);
   const double before_gflops = MeasureFmaGflops(kCanaryNs);
-  TimedKernel timed(instance);
-  reply.times = RunMeasureLoop(request.loop, timed);
+  RemoteSamples samples(candidate);
+  reply.times = RunMeasureLoop(request.loop, samples);
   reply.canary_gflops = std::min(before_gflops, MeasureFmaGflops(kCanaryNs));
-  if (std::string wrong = Verify(request, instance, expected, &reply.max_abs_error); !wrong.empty()) {
-    return Fail("wrong answer", "when run again, " + wrong);
-  }
+  candidate.Collect();
+  if (std::string wrong = verify(); !wrong.empty()) return Fail("wrong answer", "when run again, " + wrong);
   return reply;
 }
 

@@ -126,10 +126,6 @@ TEST_F(EmbeddedFarmTest, EachFailureOfACandidateHasItsKind) {
        {.run_body = "for (;;) { char* p = malloc(1 << 20); memset(p, 1, 1 << 20); }"},
        MeasureErrorKind::kOutOfMemory,
        ""},
-      {"forks",
-       {.run_body = "if (fork() != -1) _exit(0); *(volatile int*)8 = 1;"},
-       MeasureErrorKind::kRunCrash,
-       "signal 11"},
   };
   std::vector<Trial> trials;
   for (const auto& c : cases) {

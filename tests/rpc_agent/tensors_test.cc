@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/rng.h"
+#include "rpc_agent/runner/buffer_table.h"
 #include "rpc_agent/runner/compare.h"
 #include "rpc_agent/runner/guarded_buffer.h"
 #include "rpc_agent/runner/half.h"
@@ -153,7 +154,8 @@ TEST(KernelInstanceTest, FillsByPositionPreparesAndRunsEveryTask) {
     EXPECT_EQ(out[i], CounterUniform(CombineHash(99, 0), i) + 2 * CounterUniform(CombineHash(99, 1), 0));
   }
   EXPECT_EQ(instance.FindOverrun(), -1);
-  EXPECT_EQ(instance.Signature(), "input type 0 x 4, constant type 0 x 1, output type 0 x 4");
+  EXPECT_EQ(BufferTable({buffers, buffers + 5}).Signature(),
+            "input type 0 x 4, constant type 0 x 1, output type 0 x 4");
 }
 
 TEST(OpenKernelTest, NamesAFileThatIsNotThere) {

@@ -26,8 +26,8 @@ StatusOr<std::string> Compile(const TestKernel& kernel) {
   TILTH_ASSIGN_OR_RETURN(const TempDir dir, TempDir::Create());
   TILTH_RETURN_IF_ERROR(WriteFile(dir.File("kernel.c"), source));
   TILTH_ASSIGN_OR_RETURN(const SubprocessOutput output,
-                         RunSubprocess({.argv = {"cc", "-O1", "-w", "-shared", "-fPIC", "-I", TILTH_SOURCE_DIR,
-                                                 dir.File("kernel.c"), "-o", dir.File("kernel.so")},
+                         RunSubprocess({.argv = {"cc", "-O1", "-w", "-D_GNU_SOURCE", "-shared", "-fPIC", "-I",
+                                                 TILTH_SOURCE_DIR, dir.File("kernel.c"), "-o", dir.File("kernel.so")},
                                         .stderr_to = ChildStream::kCapture},
                                        "", 60'000));
   if (!output.exit.Success()) return absl::InternalError(StrCat("cc: ", output.stderr_text));

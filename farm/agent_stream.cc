@@ -1,5 +1,6 @@
 #include "farm/agent_stream.h"
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -12,15 +13,18 @@ namespace {
 
 using Reactor = grpc::ServerBidiReactor<proto::AgentMessage, proto::TrackerMessage>;
 
-// Queues messages for a reactor that may end at any time; the tracker holds it longer than the reactor lives.
+// Messages of one agent that the tracker has not yet dealt with; the others wait in the agent's own connection.
+constexpr int kMaxUnhandled = 8;
+
+// Stands for a reactor that may end at any time; the tracker holds it longer than the reactor lives.
 class StreamPort : public AgentPort {
  public:
   explicit StreamPort(Reactor* reactor) : reactor_(reactor) {}
 
-  void Send(const proto::TrackerMessage& message) override {
+  void Send(proto::TrackerMessage message) override {
     std::lock_guard lock(mutex_);
     if (reactor_ == nullptr) return;
-    queue_.push_back(message);
+    queue_.push_back(std::move(message));
     if (queue_.size() == 1) reactor_->StartWrite(&queue_.front());
   }
 
@@ -36,73 +40,81 @@ class StreamPort : public AgentPort {
     if (ok && reactor_ != nullptr && !queue_.empty()) reactor_->StartWrite(&queue_.front());
   }
 
+  // The next message comes to incoming().
+  void Read() {
+    std::lock_guard lock(mutex_);
+    if (reactor_ != nullptr) reactor_->StartRead(&incoming_);
+  }
+  proto::AgentMessage& incoming() { return incoming_; }
+
  private:
   std::mutex mutex_;
   Reactor* reactor_;                         // null once finished
   std::deque<proto::TrackerMessage> queue_;  // front: being written
+  proto::AgentMessage incoming_;
 };
 
 class AgentStream : public Reactor {
  public:
-  explicit AgentStream(Tracker& tracker) : tracker_(tracker), port_(std::make_shared<StreamPort>(this)) {
-    StartRead(&incoming_);
-  }
+  explicit AgentStream(TrackerLoop& loop) : loop_(loop), port_(std::make_shared<StreamPort>(this)) { port_->Read(); }
 
   void OnReadDone(bool ok) override {
     if (!ok) return port_->Close(absl::OkStatus());
-    const Status handled = agent_id_.empty() ? HandleHello() : Handle();
-    if (!handled.ok()) return port_->Close(handled);
-    StartRead(&incoming_);
+    if (!agent_id_.empty()) return Handle();
+    if (const Status refused = HandleHello(); !refused.ok()) port_->Close(refused);
   }
 
   void OnWriteDone(bool ok) override { port_->OnWritten(ok); }
   void OnCancel() override { port_->Close(absl::CancelledError("the agent has gone")); }
 
   void OnDone() override {
-    if (!agent_id_.empty()) tracker_.Detach(agent_id_, port_.get());
+    if (!agent_id_.empty()) {
+      loop_.Post([agent_id = agent_id_, port = port_](Tracker& tracker) { tracker.Detach(agent_id, port.get()); });
+    }
     delete this;
   }
 
  private:
   Status HandleHello() {
-    if (!incoming_.has_hello()) return absl::InvalidArgumentError("the first message must be a hello");
-    const proto::AgentHello& hello = incoming_.hello();
+    proto::AgentMessage& incoming = port_->incoming();
+    if (!incoming.has_hello()) return absl::InvalidArgumentError("the first message must be a hello");
+    const proto::AgentHello& hello = incoming.hello();
     if (hello.protocol_version() != kProtocolVersion) {
       return ProtocolMismatch("tracker", hello.protocol_version(), kProtocolVersion);
     }
-    TILTH_RETURN_IF_ERROR(tracker_.Attach(hello, port_));
+    if (hello.agent_id().empty()) return absl::InvalidArgumentError("the hello has no agent id");
     agent_id_ = hello.agent_id();
+    loop_.Call<Status>([hello = std::move(*incoming.mutable_hello()),
+                        port = port_](Tracker& tracker) { return tracker.Attach(hello, port); },
+                       [port = port_](const Status& attached) {
+                         if (!attached.ok()) port->Close(attached);
+                       });
+    port_->Read();
     return absl::OkStatus();
   }
 
-  Status Handle() {
-    switch (incoming_.kind_case()) {
-      case proto::AgentMessage::kHeartbeat:
-        tracker_.OnHeartbeat(agent_id_, incoming_.heartbeat());
-        break;
-      case proto::AgentMessage::kStarted:
-        tracker_.OnStarted(agent_id_, incoming_.started().lease());
-        break;
-      case proto::AgentMessage::kFinished:
-        tracker_.OnFinished(agent_id_, incoming_.finished());
-        break;
-      case proto::AgentMessage::kReturned:
-        tracker_.OnReturned(agent_id_, incoming_.returned());
-        break;
-      default:
-        return absl::InvalidArgumentError("an unexpected message");
-    }
-    return absl::OkStatus();
+  void Handle() {
+    const int unhandled = unhandled_->fetch_add(1) + 1;
+    loop_.Call<Status>(
+        [agent_id = agent_id_, port = port_, message = std::move(port_->incoming())](Tracker& tracker) {
+          tracker.OnMessage(agent_id, port.get(), message);
+          return absl::OkStatus();
+        },
+        // The reactor may be gone by then, which the port knows.
+        [port = port_, count = unhandled_](const Status&) {
+          if (count->fetch_sub(1) == kMaxUnhandled) port->Read();
+        });
+    if (unhandled < kMaxUnhandled) port_->Read();
   }
 
-  Tracker& tracker_;
+  TrackerLoop& loop_;
   std::shared_ptr<StreamPort> port_;
-  proto::AgentMessage incoming_;
   std::string agent_id_;  // empty until the hello
+  std::shared_ptr<std::atomic<int>> unhandled_ = std::make_shared<std::atomic<int>>(0);
 };
 
 }  // namespace
 
-Reactor* NewAgentStream(Tracker& tracker) { return new AgentStream(tracker); }
+Reactor* NewAgentStream(TrackerLoop& loop) { return new AgentStream(loop); }
 
 }  // namespace tilth

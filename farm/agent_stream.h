@@ -3,11 +3,11 @@
 
 #include <grpcpp/support/server_callback.h>
 
-#include "farm/tracker.h"
+#include "farm/tracker_loop.h"
 
 namespace tilth {
 
 // A reactor that owns itself until gRPC is done with it. The first message must be a hello of our protocol version.
-grpc::ServerBidiReactor<proto::AgentMessage, proto::TrackerMessage>* NewAgentStream(Tracker& tracker);
+grpc::ServerBidiReactor<proto::AgentMessage, proto::TrackerMessage>* NewAgentStream(TrackerLoop& loop);
 
 }  // namespace tilth

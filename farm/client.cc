@@ -3,7 +3,9 @@
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <map>
 #include <mutex>
 #include <set>
@@ -11,9 +13,9 @@
 
 #include "absl/strings/str_join.h"
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/logging.h"
 #include "base/unique_id.h"
+#include "farm/client_blobs.h"
 #include "proto/convert.h"
 #include "proto/dial.h"
 #include "proto/farm.grpc.pb.h"
@@ -25,6 +27,8 @@ namespace {
 constexpr int64_t kCallTimeoutMs = 30'000;
 constexpr int64_t kLongestWaitMs = 20'000;
 constexpr int64_t kFirstBackoffMs = 20, kLongestBackoffMs = 1'000;
+constexpr int kTrialsPerRequest = 1'000;
+constexpr size_t kRequestBytes = size_t{16} << 20;
 
 bool Passing(const Status& status) {
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) || absl::IsCancelled(status);
@@ -41,6 +45,8 @@ class FarmClient::Impl {
   explicit Impl(const FarmClientOptions& options) : options_(options) {
     Dial();
     if (options_.session_id.empty()) options_.session_id = UniqueId();
+    const char* user = std::getenv("USER");
+    if (options_.user.empty() && user != nullptr) options_.user = user;
   }
 
   Status Connect() {
@@ -59,38 +65,32 @@ class FarmClient::Impl {
     Stub()->CloseSession(&context, request, &reply);
   }
 
-  StatusOr<std::string> PutBlob(std::string_view bytes) {
-    const std::string hash = ContentHash(bytes);
-    {
-      std::lock_guard lock(mutex_);
-      if (!blobs_.emplace(hash, std::string(bytes)).second) return hash;
-    }
-    TILTH_RETURN_IF_ERROR(Patiently([&] { return SendBlob(hash); }), "sending a baseline to the tracker");
-    return hash;
-  }
+  StatusOr<std::string> PutBlob(std::string_view bytes) { return blobs_.Put(bytes); }
 
   Status Submit(const std::vector<Trial>& trials) {
-    proto::SubmitRequest request;
-    request.set_session_id(options_.session_id);
-    {
-      std::lock_guard lock(mutex_);
-      for (const Trial& trial : trials) {
-        if (trial.trial_id.empty()) return absl::InvalidArgumentError("a trial needs an id");
-        if (blobs_.count(trial.baseline_hash) == 0) {
-          return absl::InvalidArgumentError(StrCat("trial ", trial.trial_id, ": PutBlob has not seen its baseline"));
-        }
-      }
-      for (const Trial& trial : trials) {
-        auto message = std::make_shared<proto::Trial>();
-        ToProto(trial, message.get());
-        *request.add_trials() = *message;
-        unfinished_[trial.trial_id] = std::move(message);
+    TrialMessages messages;
+    for (const Trial& trial : trials) {
+      if (trial.trial_id.empty()) return absl::InvalidArgumentError("a trial needs an id");
+      auto message = std::make_shared<proto::Trial>();
+      ToProto(trial, message.get());
+      messages.push_back(std::move(message));
+    }
+    for (size_t i = 0; i < messages.size(); ++i) {
+      if (const Status used = blobs_.Use(*messages[i]); !used.ok()) {
+        messages.resize(i);
+        Release(messages);
+        return used;
       }
     }
-    const Status submitted = Patiently([&] { return SendTrials(request); });
+    {
+      std::lock_guard lock(mutex_);
+      for (const auto& message : messages) unfinished_[message->trial_id()] = message;
+    }
+    const Status submitted = SubmitWhenAllowed(messages);
     if (!submitted.ok()) {
       std::lock_guard lock(mutex_);
-      for (const Trial& trial : trials) unfinished_.erase(trial.trial_id);
+      for (const auto& message : messages) unfinished_.erase(message->trial_id());
+      Release(messages);
     }
     return Annotate(submitted, "submitting trials");
   }
@@ -121,9 +121,15 @@ class FarmClient::Impl {
       std::lock_guard lock(mutex_);
       for (const std::string& id : trial_ids) {
         request.add_trial_ids(id);
-        unfinished_.erase(id);
+        if (const auto found = unfinished_.find(id); found != unfinished_.end()) {
+          blobs_.Release(*found->second);
+          unfinished_.erase(found);
+        }
       }
-      if (trial_ids.empty()) unfinished_.clear();
+      if (trial_ids.empty()) {
+        for (const auto& [id, trial] : unfinished_) blobs_.Release(*trial);
+        unfinished_.clear();
+      }
     }
     return Annotate(Patiently([&] {
                       proto::CancelReply reply;
@@ -142,6 +148,12 @@ class FarmClient::Impl {
   const FarmClientOptions& options() const { return options_; }
 
  private:
+  using TrialMessages = std::vector<std::shared_ptr<const proto::Trial>>;
+
+  void Release(const TrialMessages& messages) {
+    for (const auto& message : messages) blobs_.Release(*message);
+  }
+
   void Dial() {
     auto stub = proto::Farm::NewStub(DialTracker(options_.address));
     std::lock_guard lock(mutex_);
@@ -171,37 +183,49 @@ class FarmClient::Impl {
   // unfinished is sent again first, which is harmless if the tracker still has it.
   template <typename Call>
   Status Patiently(Call call) {
-    bool restore = false;
+    bool restore = false, lost = false;
     const Status status = Retry(options_.reconnect_timeout_ms, [&] {
+      const auto judge = [&](const Status& called) {
+        lost = absl::IsNotFound(called) || absl::IsFailedPrecondition(called);
+        restore = lost || Passing(called);
+        return restore ? AsPassing(called) : called;
+      };
       if (restore) {
-        if (Status restored = Restore(); !restored.ok()) return AsPassing(restored);
-        restore = false;
+        if (const Status restored = Restore(lost); !restored.ok()) return AsPassing(judge(restored));
       }
-      const Status called = call();
-      restore = Passing(called) || absl::IsNotFound(called) || absl::IsFailedPrecondition(called);
-      return restore ? AsPassing(called) : called;
+      return judge(call());
     });
     if (!Passing(status)) return status;
     return absl::UnavailableError(StrCat("the tracker at ", options_.address, " has been away for ",
                                          options_.reconnect_timeout_ms / 1000, " s (", ToStd(status.message()), ")"));
   }
 
+  // A tracker that has enough of this user's trials takes more when results have been collected.
+  Status SubmitWhenAllowed(const TrialMessages& messages) {
+    const int64_t begun_ns = SystemClock().NowNs();
+    for (int64_t backoff_ms = kFirstBackoffMs;; backoff_ms = std::min(2 * backoff_ms, kLongestBackoffMs)) {
+      const Status submitted = Patiently([&] { return SendTrials(messages, /*all_blobs=*/false); });
+      if (!absl::IsResourceExhausted(submitted)) return submitted;
+      const int64_t idle_ns = SystemClock().NowNs() - std::max(begun_ns, last_result_ns_.load());
+      if (idle_ns > options_.reconnect_timeout_ms * 1'000'000) return submitted;
+      std::this_thread::sleep_for(std::chrono::milliseconds(backoff_ms));
+    }
+  }
+
   static Status AsPassing(const Status& status) {
     return Passing(status) ? status : absl::UnavailableError(ToAbsl(ToStd(status.message())));
   }
 
-  Status Restore() {
+  Status Restore(bool all_blobs) {
     TILTH_RETURN_IF_ERROR(OpenSession());
-    std::vector<std::string> hashes;
-    proto::SubmitRequest request;
-    request.set_session_id(options_.session_id);
+    TrialMessages messages;
     {
       std::lock_guard lock(mutex_);
-      for (const auto& [hash, bytes] : blobs_) hashes.push_back(hash);
-      for (const auto& [id, trial] : unfinished_) *request.add_trials() = *trial;
+      for (const auto& [id, trial] : unfinished_) messages.push_back(trial);
     }
-    for (const std::string& hash : hashes) TILTH_RETURN_IF_ERROR(SendBlob(hash));
-    return SendTrials(request);
+    const Status sent = SendTrials(messages, all_blobs);
+    // Those that the tracker has no room for are being submitted by somebody who waits for that.
+    return absl::IsResourceExhausted(sent) ? absl::OkStatus() : sent;
   }
 
   Status OpenSession() {
@@ -210,30 +234,34 @@ class FarmClient::Impl {
     request.set_session_id(options_.session_id);
     request.set_name(options_.session_name);
     request.set_device_class(options_.device_class);
+    request.set_user(options_.user);
+    for (const std::string& tag : options_.device_tags) request.add_device_tags(tag);
+    request.set_priority(options_.priority);
     proto::OpenSessionReply reply;
     grpc::ClientContext context;
     SetDeadline(context, kCallTimeoutMs);
     return FromGrpc(Stub()->OpenSession(&context, request, &reply));
   }
 
-  Status SendBlob(const std::string& hash) {
-    proto::PutBlobRequest request;
-    request.set_hash(hash);
-    {
-      std::lock_guard lock(mutex_);
-      request.set_data(blobs_[hash]);
+  // In requests of a bounded size.
+  Status SendTrials(const TrialMessages& messages, bool all_blobs) {
+    for (size_t next = 0; next < messages.size();) {
+      proto::SubmitRequest request;
+      request.set_session_id(options_.session_id);
+      size_t bytes = 0;
+      while (next < messages.size() && request.trials_size() < kTrialsPerRequest && bytes < kRequestBytes) {
+        const int blobs = request.blobs_size();
+        blobs_.AddTo(*messages[next], all_blobs, &request);
+        for (int i = blobs; i < request.blobs_size(); ++i) bytes += request.blobs(i).data().size();
+        *request.add_trials() = *messages[next++];
+      }
+      proto::SubmitReply reply;
+      grpc::ClientContext context;
+      SetDeadline(context, kCallTimeoutMs);
+      TILTH_RETURN_IF_ERROR(FromGrpc(Stub()->Submit(&context, request, &reply)));
+      blobs_.MarkSent(request);
     }
-    proto::PutBlobReply reply;
-    grpc::ClientContext context;
-    SetDeadline(context, kCallTimeoutMs);
-    return FromGrpc(Stub()->PutBlob(&context, request, &reply));
-  }
-
-  Status SendTrials(const proto::SubmitRequest& request) {
-    proto::SubmitReply reply;
-    grpc::ClientContext context;
-    SetDeadline(context, kCallTimeoutMs);
-    return FromGrpc(Stub()->Submit(&context, request, &reply));
+    return absl::OkStatus();
   }
 
   // One WaitResults call: acknowledges what was returned last, then takes what is new.
@@ -252,8 +280,13 @@ class FarmClient::Impl {
     for (const proto::MeasureResult& result : reply.results()) {
       unacknowledged_.push_back(result.trial_id());
       // Cancelled trials and repetitions are acknowledged, but nobody waits for them.
-      if (unfinished_.erase(result.trial_id()) > 0) results->push_back(FromProto(result));
+      const auto found = unfinished_.find(result.trial_id());
+      if (found == unfinished_.end()) continue;
+      blobs_.Release(*found->second);
+      unfinished_.erase(found);
+      results->push_back(FromProto(result));
     }
+    if (reply.results_size() > 0) last_result_ns_ = SystemClock().NowNs();
     return absl::OkStatus();
   }
 
@@ -263,7 +296,8 @@ class FarmClient::Impl {
   mutable std::mutex mutex_;
   std::shared_ptr<proto::Farm::Stub> stub_;  // of the newest connection; a call in flight keeps its own alive
   std::map<std::string, std::shared_ptr<const proto::Trial>> unfinished_;
-  std::map<std::string, std::string> blobs_;
+  std::atomic<int64_t> last_result_ns_ = 0;
+  ClientBlobs blobs_;
 };
 
 StatusOr<std::unique_ptr<FarmClient>> FarmClient::Connect(const FarmClientOptions& options) {

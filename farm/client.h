@@ -19,10 +19,13 @@
 namespace tilth {
 
 struct FarmClientOptions {
-  std::string address;       // "HOST:PORT"
-  std::string device_class;  // where trials run
-  std::string session_name;  // for people: "tune resnet50.onnx"
-  std::string session_id;    // empty: a fresh one. Give an old one to collect what a killed process had submitted
+  std::string address;                   // "HOST:PORT"
+  std::string device_class;              // where trials run
+  std::string session_name;              // for people: "tune resnet50.onnx"
+  std::string user;                      // whose share of the devices it uses; empty: $USER
+  std::vector<std::string> device_tags;  // only on devices that have all of these
+  int priority = 0;                      // sessions of a higher one go first; above 0 only for admins
+  std::string session_id;  // empty: a fresh one. Give an old one to collect what a killed process had submitted
   int64_t connect_timeout_ms = 10'000;
   int64_t reconnect_timeout_ms = 60'000;
 };
@@ -53,12 +56,15 @@ class FarmClient {
   FarmClient(const FarmClient&) = delete;
   FarmClient& operator=(const FarmClient&) = delete;
 
-  // Makes bytes known to the farm (a baseline artifact) and returns their ContentHash. Sent once; kept here, too, in
-  // case the tracker loses them.
+  // Keeps bytes for trials to name by the ContentHash that is returned: artifacts until all submitted trials that name
+  // them are finished, baselines as long as the client. They go along with the first trial that needs them.
+  // kInvalidArgument: more than the farm carries (proto/blob.h).
   StatusOr<std::string> PutBlob(std::string_view bytes);
 
   // Returns when the tracker has stored the trials durably. Ids must be unique within the session; one that is known
-  // already is not measured again.
+  // already is not measured again. While the user has as many unfinished trials as the tracker allows, it waits for
+  // results to be collected; kResourceExhausted if none comes for reconnect_timeout_ms. kInvalidArgument: PutBlob has
+  // not been given the artifact or the baseline.
   Status Submit(const std::vector<Trial>& trials);
 
   // Results in the order in which they came: at least one, or none after `timeout_ms`. Each trial's comes exactly once.

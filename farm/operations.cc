@@ -70,7 +70,7 @@ StatusOr<std::vector<DeviceStatus>> ListDevices(const std::string& address, cons
                        .busy_seconds = status.busy_seconds(),
                        .attached_seconds = status.attached_seconds(),
                        .agent_version = status.agent_version(),
-                       .canary_ratio = status.canary_ratio()});
+                       .canary_ratio = status.health().canary_ratio()});
   }
   return devices;
 }

@@ -3,23 +3,28 @@
 #include <map>
 #include <optional>
 
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "db/sqlite.h"
 
 namespace tilth {
 namespace {
 
-constexpr int64_t kSchemaVersion = 1;
+constexpr int64_t kSchemaVersion = 2;
 constexpr char kSchema[] = R"(
   CREATE TABLE counter(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-  CREATE TABLE session(id TEXT PRIMARY KEY, name TEXT NOT NULL, device_class TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE session(
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE, name TEXT NOT NULL, device_class TEXT NOT NULL, user TEXT NOT NULL,
+    device_tags TEXT NOT NULL, priority INTEGER NOT NULL);
   CREATE TABLE trial(
     number INTEGER PRIMARY KEY,
     session TEXT NOT NULL, id TEXT NOT NULL, trial BLOB NOT NULL, submitted_ms INTEGER NOT NULL,
     token INTEGER NOT NULL, agent TEXT NOT NULL, attempts INTEGER NOT NULL, lost_runs INTEGER NOT NULL,
     result BLOB NOT NULL,
     UNIQUE(session, id));
-  CREATE TABLE blob(hash TEXT PRIMARY KEY, bytes BLOB NOT NULL);
-  CREATE TABLE draining(agent TEXT PRIMARY KEY) WITHOUT ROWID;
+  CREATE TABLE blob(hash TEXT PRIMARY KEY, frame BLOB NOT NULL);
+  CREATE TABLE device(agent TEXT PRIMARY KEY, mode INTEGER NOT NULL, reserved_for TEXT NOT NULL) WITHOUT ROWID;
 )";
 
 class SqliteStore : public Store {
@@ -53,47 +58,75 @@ class SqliteStore : public Store {
 
   StatusOr<StoredContents> Load() override {
     StoredContents contents;
-    TILTH_ASSIGN_OR_RETURN(auto sessions, database_->Prepare("SELECT id, name, device_class FROM session"));
+    TILTH_ASSIGN_OR_RETURN(
+        auto sessions,
+        database_->Prepare("SELECT id, name, device_class, user, device_tags, priority FROM session ORDER BY number"));
     for (;;) {
       TILTH_ASSIGN_OR_RETURN(bool more, sessions.Step());
       if (!more) break;
       StoredContents::SessionContents& added = contents.sessions.emplace_back();
-      added.session = {sessions.Text(0), sessions.Text(1), sessions.Text(2)};
+      added.session = {.id = sessions.Text(0),
+                       .name = sessions.Text(1),
+                       .device_class = sessions.Text(2),
+                       .user = sessions.Text(3),
+                       .device_tags = absl::StrSplit(sessions.Text(4), '\n', absl::SkipEmpty()),
+                       .priority = static_cast<int>(sessions.Int64(5))};
       TILTH_ASSIGN_OR_RETURN(added.trials, LoadTrials(added.session.id));
     }
-    TILTH_ASSIGN_OR_RETURN(auto draining, database_->Prepare("SELECT agent FROM draining"));
+    TILTH_ASSIGN_OR_RETURN(auto devices, database_->Prepare("SELECT agent, mode, reserved_for FROM device"));
     for (;;) {
-      TILTH_ASSIGN_OR_RETURN(bool more, draining.Step());
+      TILTH_ASSIGN_OR_RETURN(bool more, devices.Step());
+      if (!more) break;
+      contents.devices.push_back({devices.Text(0), static_cast<StoredDevice::Mode>(devices.Int64(1)), devices.Text(2)});
+    }
+    TILTH_ASSIGN_OR_RETURN(auto blobs, database_->Prepare("SELECT hash FROM blob"));
+    for (;;) {
+      TILTH_ASSIGN_OR_RETURN(bool more, blobs.Step());
       if (!more) return contents;
-      contents.draining_agents.push_back(draining.Text(0));
+      contents.blob_hashes.push_back(blobs.Text(0));
     }
   }
 
+  Status Begin() override {
+    if (transaction_) return absl::FailedPreconditionError("a transaction is open already");
+    TILTH_ASSIGN_OR_RETURN(auto transaction, sqlite::Transaction::Begin(*database_));
+    transaction_.emplace(std::move(transaction));
+    return absl::OkStatus();
+  }
+
+  Status Commit() override {
+    if (!transaction_) return absl::FailedPreconditionError("no transaction is open");
+    TILTH_RETURN_IF_ERROR(transaction_->Commit());
+    transaction_.reset();
+    return absl::OkStatus();
+  }
+
+  void Rollback() override { transaction_.reset(); }
+
   Status PutSession(const StoredSession& session) override {
-    return Run("INSERT OR REPLACE INTO session VALUES(?1, ?2, ?3)", session.id, session.name, session.device_class);
+    return Run(
+        "INSERT INTO session(id, name, device_class, user, device_tags, priority) VALUES(?1, ?2, ?3, ?4, ?5, ?6)"
+        " ON CONFLICT(id) DO UPDATE SET name = ?2, device_class = ?3, user = ?4, device_tags = ?5, priority = ?6",
+        session.id, session.name, session.device_class, session.user, absl::StrJoin(session.device_tags, "\n"),
+        session.priority);
   }
 
   Status DeleteSession(const std::string& session_id) override {
-    TILTH_ASSIGN_OR_RETURN(auto transaction, sqlite::Transaction::Begin(*database_));
     TILTH_RETURN_IF_ERROR(Run("DELETE FROM trial WHERE session = ?1", session_id));
-    TILTH_RETURN_IF_ERROR(Run("DELETE FROM session WHERE id = ?1", session_id));
-    return transaction.Commit();
+    return Run("DELETE FROM session WHERE id = ?1", session_id);
   }
 
-  Status AddTrials(const std::string& session_id, const std::vector<StoredTrial>& trials) override {
-    TILTH_ASSIGN_OR_RETURN(auto transaction, sqlite::Transaction::Begin(*database_));
+  Status AddTrial(const std::string& session_id, const StoredTrial& trial) override {
     TILTH_ASSIGN_OR_RETURN(
         sqlite::Statement * insert,
         Prepared("INSERT INTO trial(session, id, trial, submitted_ms, token, agent, attempts, lost_runs, result)"
                  " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM session WHERE id = ?1"));
-    for (const StoredTrial& trial : trials) {
-      insert->BindAll(session_id, trial.id, nullptr, trial.submitted_ms, static_cast<int64_t>(trial.lease.token),
-                      trial.lease.agent_id, trial.lease.attempts, trial.lease.lost_runs, nullptr);
-      insert->BindBlob(3, trial.trial).BindBlob(9, trial.result);
-      TILTH_RETURN_IF_ERROR(insert->Run(), "storing trial ", trial.id);
-      if (database_->Changes() == 0) return absl::NotFoundError(StrCat("no session ", session_id));
-    }
-    return transaction.Commit();
+    insert->BindAll(session_id, trial.id, nullptr, trial.submitted_ms, static_cast<int64_t>(trial.lease.token),
+                    trial.lease.agent_id, trial.lease.attempts, trial.lease.lost_runs, nullptr);
+    insert->BindBlob(3, trial.trial).BindBlob(9, trial.result);
+    TILTH_RETURN_IF_ERROR(insert->Run(), "storing trial ", trial.id);
+    if (database_->Changes() == 0) return absl::NotFoundError(StrCat("no session ", session_id));
+    return absl::OkStatus();
   }
 
   Status PutLease(const std::string& session_id, const std::string& trial_id, const StoredLease& lease) override {
@@ -111,44 +144,35 @@ class SqliteStore : public Store {
     return RunOnTrial(trial_id, update->Run());
   }
 
-  Status DeleteTrials(const std::string& session_id, const std::vector<std::string>& trial_ids) override {
-    TILTH_ASSIGN_OR_RETURN(auto transaction, sqlite::Transaction::Begin(*database_));
-    for (const std::string& id : trial_ids) {
-      TILTH_RETURN_IF_ERROR(Run("DELETE FROM trial WHERE session = ?1 AND id = ?2", session_id, id));
-    }
-    return transaction.Commit();
+  Status DeleteTrial(const std::string& session_id, const std::string& trial_id) override {
+    return Run("DELETE FROM trial WHERE session = ?1 AND id = ?2", session_id, trial_id);
   }
 
-  Status PutBlob(const std::string& hash, std::string_view bytes) override {
-    TILTH_ASSIGN_OR_RETURN(sqlite::Statement * insert, Prepared("INSERT OR REPLACE INTO blob VALUES(?1, ?2)"));
+  Status PutBlob(const std::string& hash, std::string_view frame) override {
+    TILTH_ASSIGN_OR_RETURN(sqlite::Statement * insert, Prepared("INSERT OR IGNORE INTO blob VALUES(?1, ?2)"));
     insert->BindAll(hash, nullptr);
-    insert->BindBlob(2, bytes);
+    insert->BindBlob(2, frame);
     return insert->Run();
   }
 
   StatusOr<std::string> GetBlob(const std::string& hash) override {
-    TILTH_ASSIGN_OR_RETURN(sqlite::Statement * select, Prepared("SELECT bytes FROM blob WHERE hash = ?1"));
+    TILTH_ASSIGN_OR_RETURN(sqlite::Statement * select, Prepared("SELECT frame FROM blob WHERE hash = ?1"));
     select->BindAll(hash);
     TILTH_ASSIGN_OR_RETURN(bool found, select->Step());
-    StatusOr<std::string> bytes = absl::NotFoundError(StrCat("no blob ", hash));
-    if (found) bytes = select->Blob(0);
+    StatusOr<std::string> frame = absl::NotFoundError(StrCat("no blob ", hash));
+    if (found) frame = select->Blob(0);
     select->Reset();
-    return bytes;
+    return frame;
   }
 
-  StatusOr<bool> HasBlob(const std::string& hash) override {
-    TILTH_ASSIGN_OR_RETURN(sqlite::Statement * select, Prepared("SELECT 1 FROM blob WHERE hash = ?1"));
-    select->BindAll(hash);
-    TILTH_ASSIGN_OR_RETURN(bool found, select->Step());
-    select->Reset();
-    return found;
-  }
+  Status DeleteBlob(const std::string& hash) override { return Run("DELETE FROM blob WHERE hash = ?1", hash); }
 
-  Status DeleteAllBlobs() override { return Run("DELETE FROM blob"); }
-
-  Status SetDraining(const std::string& agent_id, bool draining) override {
-    return draining ? Run("INSERT OR IGNORE INTO draining VALUES(?1)", agent_id)
-                    : Run("DELETE FROM draining WHERE agent = ?1", agent_id);
+  Status PutDevice(const StoredDevice& device) override {
+    if (device.mode == StoredDevice::Mode::kOpen && device.reserved_for.empty()) {
+      return Run("DELETE FROM device WHERE agent = ?1", device.agent_id);
+    }
+    return Run("INSERT OR REPLACE INTO device VALUES(?1, ?2, ?3)", device.agent_id, static_cast<int>(device.mode),
+               device.reserved_for);
   }
 
  private:
@@ -197,6 +221,7 @@ class SqliteStore : public Store {
   }
 
   std::unique_ptr<sqlite::Database> database_;
+  std::optional<sqlite::Transaction> transaction_;
   std::map<std::string, sqlite::Statement> statements_;  // before database_ in destruction
 };
 

@@ -1,9 +1,12 @@
-// The tracker's durable state: sessions, their trials, leases and results, and blobs. Everything that must survive a
-// SIGKILL goes through here before anybody is told that it happened.
+// The tracker's durable state: sessions, their trials, leases and results, blobs, and what operators said about
+// devices. Everything that must survive a SIGKILL goes through here before anybody is told that it happened.
 //
-// Implementations: MemoryStore (tests, simulations) and SqliteStore (one file). All pass the same conformance test,
-// tests/farm/store_test.cc. Not thread-safe: the tracker calls under its own lock. Every change is durable when the
-// call returns OK, and has not happened when it returns an error.
+// Changes are made between Begin and Commit; they become durable together when Commit returns OK. After an error of any
+// call in between, or of Commit, there is only Rollback: then none of them has happened. Reads see the changes of the
+// open transaction.
+//
+// Implementations: MemoryStore (tests, simulations) and SqliteStore (one file). All pass the same conformance suite,
+// tests/farm/store_conformance.h. Not thread-safe: the tracker's loop calls from its one thread.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +20,9 @@ namespace tilth {
 
 struct StoredSession {
   std::string id, name, device_class;
+  std::string user;
+  std::vector<std::string> device_tags;
+  int priority = 0;
 };
 
 struct StoredLease {
@@ -34,39 +40,56 @@ struct StoredTrial {
   std::string result;  // serialised proto::MeasureResult; empty: none yet
 };
 
+// What an operator said about a device.
+struct StoredDevice {
+  enum class Mode : int { kOpen = 0, kDraining = 1, kCordoned = 2 };
+  std::string agent_id;
+  Mode mode = Mode::kOpen;
+  std::string reserved_for;  // a user; empty: everybody
+};
+
 struct StoredContents {
   struct SessionContents {
     StoredSession session;
     std::vector<StoredTrial> trials;  // in order of submission
   };
-  std::vector<SessionContents> sessions;
-  std::vector<std::string> draining_agents;
+  std::vector<SessionContents> sessions;  // in order of opening
+  std::vector<StoredDevice> devices;
+  std::vector<std::string> blob_hashes;
 };
 
 class Store {
  public:
   virtual ~Store() = default;
 
-  // A number that is larger at every call, over restarts.
+  // A number that is larger at every call, over restarts. Durable by itself: call it outside of a transaction.
   virtual StatusOr<uint64_t> NextEpoch() = 0;
   virtual StatusOr<StoredContents> Load() = 0;
 
+  virtual Status Begin() = 0;
+  virtual Status Commit() = 0;
+  virtual void Rollback() = 0;  // also if no transaction is open
+
+  // Adds it, or changes what was stored under its id; its trials stay.
   virtual Status PutSession(const StoredSession& session) = 0;
   // With its trials; OK if it is not there.
   virtual Status DeleteSession(const std::string& session_id) = 0;
 
-  // All or none. Ids must be new to the session.
-  virtual Status AddTrials(const std::string& session_id, const std::vector<StoredTrial>& trials) = 0;
+  // kNotFound: no such session. kAlreadyExists: the session has a trial of this id.
+  virtual Status AddTrial(const std::string& session_id, const StoredTrial& trial) = 0;
+  // kNotFound: no such trial.
   virtual Status PutLease(const std::string& session_id, const std::string& trial_id, const StoredLease& lease) = 0;
   virtual Status PutResult(const std::string& session_id, const std::string& trial_id, std::string_view result) = 0;
-  virtual Status DeleteTrials(const std::string& session_id, const std::vector<std::string>& trial_ids) = 0;
+  // OK if it is not there.
+  virtual Status DeleteTrial(const std::string& session_id, const std::string& trial_id) = 0;
 
-  virtual Status PutBlob(const std::string& hash, std::string_view bytes) = 0;
+  // A blob's frame, as it came. Storing one again changes nothing.
+  virtual Status PutBlob(const std::string& hash, std::string_view frame) = 0;
   virtual StatusOr<std::string> GetBlob(const std::string& hash) = 0;  // kNotFound
-  virtual StatusOr<bool> HasBlob(const std::string& hash) = 0;
-  virtual Status DeleteAllBlobs() = 0;
+  virtual Status DeleteBlob(const std::string& hash) = 0;              // OK if it is not there
 
-  virtual Status SetDraining(const std::string& agent_id, bool draining) = 0;
+  // A device that is open and reserved for nobody is forgotten.
+  virtual Status PutDevice(const StoredDevice& device) = 0;
 };
 
 }  // namespace tilth

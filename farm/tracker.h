@@ -1,55 +1,66 @@
 // The tracker's logic, without the wire: sessions and their trials, leases with fencing tokens, devices. farm.proto
 // describes the protocol and the life of a trial; the gRPC services of tracker_server.cc only translate.
 //
-// Thread-safe. Time comes from the injected clock: nothing expires but in Tick(). Everything that must survive a
-// SIGKILL is in the Store before a call returns or a message is sent.
+// A synchronous state machine: no threads, no locks, no clock but the injected one. Its caller (TrackerLoop) opens a
+// transaction of the store, makes any number of calls, commits, and then hands out the *effects*: what agents and
+// clients are told because of these calls. Nobody is told of what is not durable. If anything failed, the effects are
+// told so instead, and the tracker is thrown away and made anew from the store.
 #pragma once
 
 #include <cstdint>
-#include <deque>
-#include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
 #include "base/clock.h"
 #include "base/status.h"
+#include "farm/agent_port.h"
 #include "farm/store.h"
+#include "farm/tracker_state.h"
 #include "proto/farm.pb.h"
 
 namespace tilth {
 
 struct TrackerOptions {
-  int64_t lease_ms = 10'000;             // a lease lives this long past the agent's last sign of life
-  int64_t session_timeout_ms = 600'000;  // a client not heard of for this long has gone
-  int max_lost_runs = 2;                 // agents lost while running a trial, until it is poison
-  int max_attempts = 6;                  // times a trial is handed out at all
-  std::string enrolment_token;           // agents must show it; empty: anybody may attach
-};
-
-// The way to one attached agent. Send may be called from any thread and never blocks; after Close nothing is sent.
-class AgentPort {
- public:
-  virtual ~AgentPort() = default;
-  virtual void Send(const proto::TrackerMessage& message) = 0;
-  virtual void Close(const Status& why) = 0;
+  int64_t lease_ms = 10'000;                 // a lease lives this long past the agent's last sign of life
+  int64_t session_timeout_ms = 600'000;      // a client not heard of for this long has gone
+  int max_lost_runs = 2;                     // agents lost while running a trial, until it is poison
+  int max_attempts = 6;                      // times a trial is handed out at all
+  int64_t transfer_ms = 120'000;             // transfer deadline of trials that have none of their own
+  int64_t run_slack_ms = 30'000;             // an agent that is so late with a result is lost
+  int64_t max_unfinished_per_user = 50'000;  // trials that are not acknowledged
+  double new_trial_seconds = 0.1;            // what a trial is expected to take in a session without results
+  std::string enrolment_token;               // agents must show it; empty: anybody may attach
 };
 
 class Tracker {
  public:
-  // Reads the store and goes on where it was left. `store` and `clock` must outlive the tracker.
+  // Called once, after the commit, with its status.
+  using Effect = absl::AnyInvocable<void(const Status& committed)>;
+  using ResultsCallback = SessionState::ResultsCallback;
+
+  // Reads the store, outside of a transaction, and goes on where it was left. `store` and `clock` must outlive the
+  // tracker.
   static StatusOr<std::unique_ptr<Tracker>> Create(const TrackerOptions& options, Store& store, const Clock& clock);
+
+  // The first error of the store; then nothing of this batch may be committed.
+  const Status& failure() const { return failure_; }
+  std::vector<Effect> TakeEffects() { return std::exchange(effects_, {}); }
+  void AddEffect(Effect effect) { effects_.push_back(std::move(effect)); }
+  // Before it is thrown away: ends all streams and answers all waits with `why`, at once.
+  void Abandon(const Status& why);
 
   // ---- clients (farm.proto, service Farm)
   Status OpenSession(const proto::OpenSessionRequest& request);
-  Status PutBlob(const std::string& hash, const std::string& data);
+  // UnpackBlob has accepted the request's blobs.
   StatusOr<int> Submit(const proto::SubmitRequest& request);
-  // Calls `callback` once, from any thread and without a lock held: at once if there are results, else as soon as there
-  // are or when the wait is over.
-  using ResultsCallback = std::function<void(StatusOr<proto::WaitResultsReply>)>;
+  // `callback` is called once, as an effect: of this call if there are results, else of the one that brings them or
+  // finds the wait to be over.
   void WaitResults(const proto::WaitResultsRequest& request, ResultsCallback callback);
   StatusOr<int> Cancel(const proto::CancelRequest& request);
   Status CloseSession(const std::string& session_id);
@@ -57,107 +68,115 @@ class Tracker {
   // ---- operators (service Operations)
   proto::ListDevicesReply ListDevices(const std::string& device_class);
   proto::ListJobsReply ListJobs();
-  StatusOr<int> Drain(const std::string& agent_id_or_host, bool resume);
+  StatusOr<int> SetDevice(const proto::SetDeviceRequest& request);
 
   // ---- agents (service Agents)
   // Sends the welcome and, from then on, grants through `port`. A former port of the same agent is closed.
   Status Attach(const proto::AgentHello& hello, std::shared_ptr<AgentPort> port);
   // `port` is gone. Its leases live on until they expire: the agent may come back with them.
   void Detach(const std::string& agent_id, const AgentPort* port);
-  void OnHeartbeat(const std::string& agent_id, const proto::Heartbeat& heartbeat);
-  void OnStarted(const std::string& agent_id, const proto::Lease& lease);
-  void OnFinished(const std::string& agent_id, const proto::TrialFinished& finished);
-  void OnReturned(const std::string& agent_id, const proto::TrialReturned& returned);
-  StatusOr<std::string> GetBlob(const std::string& hash);
+  // What came over `port`. Nothing happens if the agent has another port by now.
+  void OnMessage(const std::string& agent_id, const AgentPort* port, const proto::AgentMessage& message);
+  StatusOr<proto::Blob> GetBlob(const std::string& hash);
 
-  // Expires leases, sessions and waits. Call it a few times a second.
+  // Expires leases, deadlines, sessions and waits. Call it a few times a second.
   void Tick();
   // Answers every wait, and from now on each at once: the server is about to end.
   void Stop();
 
  private:
-  struct TrialState {
-    std::string session_id;
-    std::shared_ptr<const proto::Trial> trial;
-    StoredLease lease;
-    int64_t submitted_ms = 0;  // wall clock
-    int64_t granted_ms = 0;    // wall clock
-    int64_t lease_deadline_ns = 0;
-    bool started = false;
-    bool done = false;
-    proto::MeasureResult result;  // if done
-    bool Leased() const { return !lease.agent_id.empty() && !done; }
-  };
-  struct Waiter {
-    int64_t deadline_ns = 0;
-    ResultsCallback callback;
-  };
-  struct SessionState {
-    StoredSession session;
-    std::map<std::string, TrialState> trials;
-    std::deque<std::string> queue;    // ids to hand out; may name trials that are gone
-    std::deque<std::string> results;  // ids that are done and not acknowledged, in order
-    int64_t delivered = 0;
-    int64_t last_seen_ns = 0;
-    std::unique_ptr<Waiter> waiter;
-  };
-  struct DeviceState {
-    proto::AgentHello hello;
-    std::shared_ptr<AgentPort> port;  // null: offline
-    bool draining = false;
-    std::set<std::pair<std::string, std::string>> leases;  // (session, trial)
-    int64_t attached_ns = 0;
-    int64_t trials_done = 0, trials_failed = 0;
-    double busy_seconds = 0, canary_ratio = 0;
-  };
-  // Callbacks to be called after the lock has been released: declare it before the lock.
-  class Deferred {
-   public:
-    ~Deferred() {
-      for (const auto& call : calls_) call();
-    }
-    void Add(std::function<void()> call) { calls_.push_back(std::move(call)); }
-
-   private:
-    std::vector<std::function<void()>> calls_;
-  };
-
   Tracker(const TrackerOptions& options, Store& store, const Clock& clock);
   Status Restore();
+  Status RestoreSession(const StoredContents::SessionContents& stored);
+  Status DeleteOrphans(const std::vector<std::string>& stored_hashes);
 
+  // ---- sessions
+  SessionState& AddSession(const StoredSession& stored);
   SessionState* FindSession(const std::string& session_id);
+  StatusOr<SessionState*> SeeSession(const std::string& session_id);  // of a client that has just called
+  void DropSession(SessionState& session);
+  void Acknowledge(SessionState& session, const proto::WaitResultsRequest& request);
+  void AnswerWaiter(SessionState& session);
+  void OnTimer(SessionState& session);
+  void SetTimer(SessionState& session);
+
+  // ---- trials
   TrialState* FindTrial(const std::string& session_id, const std::string& trial_id);
+  Status CheckTrials(const SessionState& session, const proto::SubmitRequest& request) const;
+  void AddTrial(SessionState& session, const proto::Trial& message);
+  void ForgetTrial(TrialState* trial);  // also in the store
+  void Unlink(TrialState& trial);       // from its session's queue or results, or from its device
+  void CountTrial(const TrialState& trial);
+  void UncountTrial(const TrialState& trial);
+  // Blobs live while a trial, or a session for its baselines, refers to them.
+  void RefBlob(const std::string& hash) { ++blob_references_[hash]; }
+  void UnrefBlob(const std::string& hash);
+  void Finish(TrialState& trial, proto::MeasureResult result);
+  void OnTimer(TrialState& trial);
+  void SetTimer(TrialState& trial);
+
+  // ---- leases
   // The trial if `lease` is its newest and it is not done; null otherwise.
   TrialState* FindLeased(const std::string& agent_id, const proto::Lease& lease);
-  void DropSession(const std::string& session_id, Deferred& deferred);
-  void Acknowledge(SessionState& session, const proto::WaitResultsRequest& request);
-  void AnswerWaiter(SessionState& session, Deferred& deferred);
-
-  // Takes over the leases that an attaching agent still holds; its others are lost.
-  void ReconcileLeases(DeviceState& device, Deferred& deferred);
-  // Hands queued trials to free devices of the class.
-  void Dispatch(const std::string& device_class);
-  bool GrantOne(DeviceState& device);
-  // Gives one queued trial to `device`. An error: the store refused, and nothing has changed.
-  StatusOr<bool> Grant(DeviceState& device, SessionState& session);
   void RenewLease(TrialState& trial);
-  // The lease has ended without a result: back to the queue, or done as poison.
-  void LoseLease(TrialState& trial, const std::string& reason, bool agent_lost, Deferred& deferred);
-  Status Finish(TrialState& trial, proto::MeasureResult result, Deferred& deferred);
-  void ReleaseFromDevice(const TrialState& trial);
+  enum class Loss { kAgentLost, kReturned };
+  // The lease has ended without a result: back to the queue, or done because that has happened too often.
+  void LoseLease(TrialState& trial, const std::string& reason, Loss loss);
+  void ReleaseFromDevice(TrialState& trial);
+  void Revoke(const TrialState& trial);
+  // The first of a device's leases that has not begun has its transfer deadline; those behind it wait for it.
+  void WatchTransfer(DeviceState& device);
+
+  // ---- devices
+  DeviceState* FindDevice(const std::string& agent_id, const AgentPort* port);
+  DeviceState& DeviceOf(const std::string& agent_id, const std::string& device_class);
+  void ReconcileLeases(DeviceState& device, const proto::AgentHello& hello);
+  void OnHeartbeat(DeviceState& device, const proto::Heartbeat& heartbeat);
+  void OnStarted(DeviceState& device, const proto::Lease& lease);
+  void OnFinished(DeviceState& device, const proto::TrialFinished& finished);
+  void OnReturned(DeviceState& device, const proto::TrialReturned& returned);
+  static proto::DeviceState StateOf(const DeviceState& device);
+  static std::string ReasonOf(const DeviceState& device);
+  void Apply(DeviceState& device, const proto::SetDeviceRequest& request);
+  void Send(DeviceState& device, proto::TrackerMessage message);
+  void CloseStream(DeviceState& device, const Status& why);
+
+  // ---- dispatch
+  ClassState* ClassOf(const std::string& device_class);
+  void Enqueue(TrialState& trial);
+  void Dequeue(TrialState& trial);
+  // Whether it may get trials at all.
+  bool Usable(const DeviceState& device) const;
+  // Puts the device where Dispatch finds it, or takes it away from there. After every change of what matters for that.
+  void UpdateFree(DeviceState& device);
+  // Hands queued trials to free devices of the class.
+  void Dispatch(ClassState& device_class);
+  TrialState* NextTrial(ClassState& device_class, const DeviceGroup& group, const DeviceState& device);
+  TrialState* FirstFor(SessionState& session, const ClassState& device_class, const DeviceState& device) const;
+  void Grant(TrialState& trial, DeviceState& device);
+  void AddBlobs(DeviceState& device, const proto::Trial& trial, proto::Grant* grant);
+
+  void Note(const Status& stored) { failure_.Update(stored); }
   uint64_t NextToken() { return (epoch_ << 32) | ++tokens_given_; }
 
   const TrackerOptions options_;
   Store& store_;
   const Clock& clock_;
-  uint64_t epoch_ = 0, tokens_given_ = 0;
-
-  std::mutex mutex_;
+  Status failure_;
+  std::vector<Effect> effects_;
   bool stopping_ = false;
-  std::map<std::string, SessionState> sessions_;
-  std::map<std::string, DeviceState> devices_;      // by agent id
-  std::set<std::string> draining_;                  // agent ids, also of devices not seen yet
-  std::map<std::string, std::string> last_served_;  // device class -> session that got the last grant
+  uint64_t epoch_ = 0, tokens_given_ = 0;
+  uint64_t last_number_ = 0;  // of sessions, of trials and of results: all only compare their own
+
+  absl::flat_hash_map<std::string, std::unique_ptr<SessionState>> sessions_;
+  absl::flat_hash_map<uint64_t, SessionState*> sessions_by_number_;
+  absl::flat_hash_map<std::string, std::unique_ptr<ClassState>> classes_;
+  std::map<std::string, std::unique_ptr<DeviceState>> devices_;  // by agent id
+  absl::flat_hash_map<std::string, StoredDevice> settings_;      // by agent id, also of devices not seen yet
+  absl::flat_hash_map<std::string, int64_t> blob_references_;
+  absl::flat_hash_map<std::string, int64_t> unfinished_of_user_;  // not acknowledged
+  std::set<std::pair<int64_t, TrialState*>> trial_timers_;
+  std::set<std::pair<int64_t, SessionState*>> session_timers_;
 };
 
 }  // namespace tilth

@@ -1,22 +1,20 @@
-// The tracker towards agents: attaching, granting and losing leases, taking results.
+// The tracker towards agents: attaching, losing leases, taking results.
 #include <algorithm>
 
 #include "base/logging.h"
 #include "base/version.h"
+#include "farm/limits.h"
 #include "farm/tracker.h"
 
 namespace tilth {
 namespace {
 
 constexpr int kHeartbeatsPerLease = 4;
-
-proto::Lease MakeLease(const std::string& session_id, const std::string& trial_id, uint64_t token) {
-  proto::Lease lease;
-  lease.set_session_id(session_id);
-  lease.set_trial_id(trial_id);
-  lease.set_token(token);
-  return lease;
-}
+constexpr int kMaxSlots = 16;
+// A trial's run deadline is that of one child; this many at most run for it: the baseline, and the candidate again
+// where its time or the device was in doubt, each again if somebody killed it.
+constexpr int kRunsPerTrial = 8;
+constexpr int64_t kDefaultRunDeadlineMs = 10'000;
 
 }  // namespace
 
@@ -24,250 +22,269 @@ Status Tracker::Attach(const proto::AgentHello& hello, std::shared_ptr<AgentPort
   if (!options_.enrolment_token.empty() && hello.enrolment_token() != options_.enrolment_token) {
     return absl::PermissionDeniedError("the enrolment token is not this tracker's; start the agent with --token");
   }
-  if (hello.agent_id().empty() || hello.device().device_class().empty()) {
-    return absl::InvalidArgumentError("an agent needs an id and a device class");
-  }
-  Deferred deferred;
-  std::lock_guard lock(mutex_);
-  DeviceState& device = devices_[hello.agent_id()];
-  if (device.port != nullptr) device.port->Close(absl::AbortedError("the same agent has attached again"));
+  TILTH_RETURN_IF_ERROR(CheckHello(hello));
+  DeviceState& device = DeviceOf(hello.agent_id(), hello.device().device_class());
+  if (device.port != nullptr) CloseStream(device, absl::AbortedError("the same agent has attached again"));
   device.hello = hello;
-  device.port = port;
-  device.draining = draining_.count(hello.agent_id()) > 0;
+  device.hello.clear_holding();
+  device.tags.assign(hello.tags().begin(), hello.tags().end());
+  std::sort(device.tags.begin(), device.tags.end());
+  device.device_class = ClassOf(hello.device().device_class());
+  const auto settings = settings_.find(hello.agent_id());
+  device.settings = settings == settings_.end() ? StoredDevice{.agent_id = hello.agent_id()} : settings->second;
+  device.slots = static_cast<size_t>(std::clamp(hello.slots(), 1, kMaxSlots));
+  device.sent_blobs.clear();
   device.attached_ns = clock_.NowNs();
+  device.port = std::move(port);
   proto::TrackerMessage welcome;
   welcome.mutable_welcome()->set_tracker_version(std::string(kVersion));
   welcome.mutable_welcome()->set_heartbeat_ms(static_cast<int>(options_.lease_ms / kHeartbeatsPerLease));
-  port->Send(welcome);
-  LogInfo("device ", hello.device().host_name(), " (", hello.device().device_class(), ", agent ", hello.agent_id(),
-          ") attached");
-  ReconcileLeases(device, deferred);
-  Dispatch(hello.device().device_class());
+  Send(device, std::move(welcome));
+  LogInfo("device ", Printable(hello.device().host_name()), " (", hello.device().device_class(), ", agent ",
+          hello.agent_id(), ") attached");
+  ReconcileLeases(device, hello);
+  UpdateFree(device);
+  Dispatch(*device.device_class);
   return absl::OkStatus();
 }
 
-void Tracker::ReconcileLeases(DeviceState& device, Deferred& deferred) {
-  const std::string& agent_id = device.hello.agent_id();
-  device.leases.clear();
-  for (const proto::Lease& lease : device.hello.holding()) {
-    if (TrialState* trial = FindLeased(agent_id, lease)) {
-      device.leases.emplace(lease.session_id(), lease.trial_id());
-      RenewLease(*trial);
-    } else {
+DeviceState& Tracker::DeviceOf(const std::string& agent_id, const std::string& device_class) {
+  std::unique_ptr<DeviceState>& device = devices_[agent_id];
+  if (device != nullptr) return *device;
+  device = std::make_unique<DeviceState>();
+  device->agent_id = agent_id;
+  device->hello.mutable_device()->set_device_class(device_class);
+  device->device_class = ClassOf(device_class);
+  device->turn = ++last_number_;
+  return *device;
+}
+
+void Tracker::ReconcileLeases(DeviceState& device, const proto::AgentHello& hello) {
+  const std::vector<TrialState*> before = std::exchange(device.leases, {});
+  for (const proto::Lease& lease : hello.holding()) {
+    TrialState* trial = FindLeased(device.agent_id, lease);
+    if (trial == nullptr) {
       proto::TrackerMessage revoke;
       *revoke.mutable_revoke()->mutable_lease() = lease;
-      device.port->Send(revoke);
+      Send(device, std::move(revoke));
+    } else if (std::find(device.leases.begin(), device.leases.end(), trial) == device.leases.end()) {
+      device.leases.push_back(trial);
+      RenewLease(*trial);
     }
   }
-  // Found first and lost then: losing a lease hands out others.
-  std::vector<TrialState*> lost;
-  for (auto& [session_id, session] : sessions_) {
-    for (auto& [trial_id, trial] : session.trials) {
-      if (trial.Leased() && trial.lease.agent_id == agent_id && device.leases.count({session_id, trial_id}) == 0) {
-        lost.push_back(&trial);
-      }
+  for (TrialState* trial : before) {
+    if (std::find(device.leases.begin(), device.leases.end(), trial) == device.leases.end()) {
+      LoseLease(*trial, "its agent was restarted", Loss::kAgentLost);
     }
   }
-  for (TrialState* trial : lost) LoseLease(*trial, "its agent was restarted", true, deferred);
+  WatchTransfer(device);
+}
+
+DeviceState* Tracker::FindDevice(const std::string& agent_id, const AgentPort* port) {
+  const auto found = devices_.find(agent_id);
+  return found == devices_.end() || found->second->port.get() != port ? nullptr : found->second.get();
+}
+
+void Tracker::Send(DeviceState& device, proto::TrackerMessage message) {
+  AddEffect([port = device.port, message = std::move(message)](const Status& committed) mutable {
+    if (committed.ok()) port->Send(std::move(message));
+  });
+}
+
+void Tracker::CloseStream(DeviceState& device, const Status& why) {
+  AddEffect([port = std::exchange(device.port, nullptr), why](const Status&) { port->Close(why); });
+  UpdateFree(device);
 }
 
 void Tracker::Detach(const std::string& agent_id, const AgentPort* port) {
-  std::lock_guard lock(mutex_);
-  auto device = devices_.find(agent_id);
-  if (device == devices_.end() || device->second.port.get() != port) return;
-  device->second.port = nullptr;
-  LogInfo("device ", device->second.hello.device().host_name(), " (agent ", agent_id, ") has gone");
+  DeviceState* device = FindDevice(agent_id, port);
+  if (device == nullptr) return;
+  device->port = nullptr;
+  UpdateFree(*device);
+  LogInfo("device ", Printable(device->hello.device().host_name()), " (agent ", agent_id, ") has gone");
+  // Trials that avoided another device because of this one.
+  Dispatch(*device->device_class);
 }
 
-void Tracker::OnHeartbeat(const std::string& agent_id, const proto::Heartbeat& heartbeat) {
-  std::lock_guard lock(mutex_);
+void Tracker::OnMessage(const std::string& agent_id, const AgentPort* port, const proto::AgentMessage& message) {
+  DeviceState* device = FindDevice(agent_id, port);
+  if (device == nullptr) return;
+  switch (message.kind_case()) {
+    case proto::AgentMessage::kHeartbeat:
+      return OnHeartbeat(*device, message.heartbeat());
+    case proto::AgentMessage::kStarted:
+      return OnStarted(*device, message.started().lease());
+    case proto::AgentMessage::kFinished:
+      return OnFinished(*device, message.finished());
+    case proto::AgentMessage::kReturned:
+      return OnReturned(*device, message.returned());
+    default:
+      return CloseStream(*device, absl::InvalidArgumentError("an unexpected message"));
+  }
+}
+
+void Tracker::OnHeartbeat(DeviceState& device, const proto::Heartbeat& heartbeat) {
+  if (heartbeat.has_health()) *device.hello.mutable_health() = heartbeat.health();
   for (const proto::Lease& lease : heartbeat.holding()) {
-    if (TrialState* trial = FindLeased(agent_id, lease)) RenewLease(*trial);
+    if (TrialState* trial = FindLeased(device.agent_id, lease)) RenewLease(*trial);
   }
 }
 
-void Tracker::OnStarted(const std::string& agent_id, const proto::Lease& lease) {
-  std::lock_guard lock(mutex_);
-  if (TrialState* trial = FindLeased(agent_id, lease)) {
-    trial->started = true;
-    RenewLease(*trial);
-  }
+void Tracker::OnStarted(DeviceState& device, const proto::Lease& lease) {
+  TrialState* trial = FindLeased(device.agent_id, lease);
+  if (trial == nullptr || trial->started) return;
+  trial->started = true;
+  const int64_t own_ms = trial->trial.run_deadline_ms();
+  const int64_t allowed_ms = kRunsPerTrial * (own_ms > 0 ? own_ms : kDefaultRunDeadlineMs) + options_.run_slack_ms;
+  trial->phase_deadline_ns = clock_.NowNs() + allowed_ms * 1'000'000;
+  RenewLease(*trial);
 }
 
-void Tracker::OnFinished(const std::string& agent_id, const proto::TrialFinished& finished) {
-  Deferred deferred;
-  std::lock_guard lock(mutex_);
-  auto found = devices_.find(agent_id);
-  if (found == devices_.end() || found->second.port == nullptr) return;
-  DeviceState& device = found->second;
+void Tracker::OnFinished(DeviceState& device, const proto::TrialFinished& finished) {
   const proto::Lease& lease = finished.lease();
-  if (TrialState* trial = FindLeased(agent_id, lease)) {
+  if (TrialState* trial = FindLeased(device.agent_id, lease)) {
     proto::MeasureResult result = finished.result();
-    result.set_agent_id(agent_id);
-    result.set_queue_ms(std::max<int64_t>(0, trial->granted_ms - trial->submitted_ms));
-    if (const Status stored = Finish(*trial, std::move(result), deferred); !stored.ok()) {
-      // Unacknowledged, so the agent keeps it; closing the stream makes it come back and send it again.
-      LogError("storing a result: ", stored.ToString());
-      device.port->Close(absl::UnavailableError(StrCat("the tracker cannot store results: ", ToStd(stored.message()))));
-      return;
-    }
+    TrimResult(&result);
+    result.set_agent_id(device.agent_id);
+    result.set_queue_ms(trial->granted_ms == 0 ? 0 : std::max<int64_t>(0, trial->granted_ms - trial->submitted_ms));
+    const double busy_seconds = std::clamp(finished.busy_seconds(), 0.0, 1e6);
     device.trials_done += 1;
-    device.trials_failed += finished.result().error() != proto::MEASURE_ERROR_NONE ? 1 : 0;
-    device.busy_seconds += finished.busy_seconds();
-    if (finished.result().canary_ratio() > 0) device.canary_ratio = finished.result().canary_ratio();
+    device.trials_failed += result.error() != proto::MEASURE_ERROR_NONE ? 1 : 0;
+    device.busy_seconds += busy_seconds;
+    if (result.has_health()) *device.hello.mutable_health() = result.health();
+    SessionState& session = *trial->session;
+    session.trial_seconds += (busy_seconds - session.trial_seconds) / (session.trial_seconds_known ? 8 : 1);
+    session.trial_seconds_known = true;
+    device.device_class->queue.SetTrialSeconds(session.number, session.trial_seconds);
+    Finish(*trial, std::move(result));
   }
   proto::TrackerMessage message;
   *message.mutable_ack()->mutable_lease() = lease;
-  device.port->Send(message);
-  Dispatch(device.hello.device().device_class());
+  Send(device, std::move(message));
+  Dispatch(*device.device_class);
 }
 
-void Tracker::OnReturned(const std::string& agent_id, const proto::TrialReturned& returned) {
-  Deferred deferred;
-  std::lock_guard lock(mutex_);
-  if (TrialState* trial = FindLeased(agent_id, returned.lease())) {
-    LoseLease(*trial, returned.reason(), false, deferred);
+void Tracker::OnReturned(DeviceState& device, const proto::TrialReturned& returned) {
+  TrialState* trial = FindLeased(device.agent_id, returned.lease());
+  if (trial == nullptr) return;
+  LoseLease(*trial, Printable(returned.reason()), Loss::kReturned);
+  Dispatch(*device.device_class);
+}
+
+StatusOr<proto::Blob> Tracker::GetBlob(const std::string& hash) {
+  if (!blob_references_.contains(hash)) {
+    return absl::NotFoundError(StrCat("no unfinished trial has a blob ", Printable(hash)));
   }
+  StatusOr<std::string> frame = store_.GetBlob(hash);
+  Note(frame.status());
+  TILTH_RETURN_IF_ERROR(frame.status());
+  proto::Blob blob;
+  blob.set_hash(hash);
+  blob.set_data(*std::move(frame));
+  return blob;
 }
 
-StatusOr<std::string> Tracker::GetBlob(const std::string& hash) {
-  std::lock_guard lock(mutex_);
-  return store_.GetBlob(hash);
-}
-
-Tracker::TrialState* Tracker::FindLeased(const std::string& agent_id, const proto::Lease& lease) {
+TrialState* Tracker::FindLeased(const std::string& agent_id, const proto::Lease& lease) {
   TrialState* trial = FindTrial(lease.session_id(), lease.trial_id());
   const bool current =
-      trial != nullptr && !trial->done && trial->lease.token == lease.token() && trial->lease.agent_id == agent_id;
+      trial != nullptr && !trial->Done() && trial->lease.token == lease.token() && trial->lease.agent_id == agent_id;
   return current ? trial : nullptr;
 }
 
 void Tracker::RenewLease(TrialState& trial) {
-  trial.lease_deadline_ns = clock_.NowNs() + options_.lease_ms * 1'000'000;
+  trial.lease_expires_ns = clock_.NowNs() + options_.lease_ms * 1'000'000;
+  SetTimer(trial);
 }
 
-void Tracker::ReleaseFromDevice(const TrialState& trial) {
-  auto device = devices_.find(trial.lease.agent_id);
-  if (device != devices_.end()) device->second.leases.erase({trial.session_id, trial.trial->trial_id()});
+void Tracker::WatchTransfer(DeviceState& device) {
+  if (device.leases.empty()) return;
+  TrialState& first = *device.leases.front();
+  if (first.started || first.phase_deadline_ns != kNever) return;
+  const int64_t own_ms = first.trial.transfer_deadline_ms();
+  first.phase_deadline_ns = clock_.NowNs() + (own_ms > 0 ? own_ms : options_.transfer_ms) * 1'000'000;
+  SetTimer(first);
 }
 
-void Tracker::LoseLease(TrialState& trial, const std::string& reason, bool agent_lost, Deferred& deferred) {
-  const std::string id = trial.trial->trial_id();
-  LogWarning("trial ", id, " lost on agent ", trial.lease.agent_id, ": ", reason);
+void Tracker::ReleaseFromDevice(TrialState& trial) {
+  const auto found = devices_.find(trial.lease.agent_id);
+  if (found == devices_.end()) return;
+  DeviceState& device = *found->second;
+  std::erase(device.leases, &trial);
+  WatchTransfer(device);
+  UpdateFree(device);
+}
+
+void Tracker::Revoke(const TrialState& trial) {
+  const auto found = devices_.find(trial.lease.agent_id);
+  if (found == devices_.end() || found->second->port == nullptr) return;
+  proto::TrackerMessage message;
+  proto::Lease* lease = message.mutable_revoke()->mutable_lease();
+  lease->set_session_id(trial.session->stored.id);
+  lease->set_trial_id(trial.id());
+  lease->set_token(trial.lease.token);
+  Send(*found->second, std::move(message));
+}
+
+void Tracker::OnTimer(TrialState& trial) {
+  if (!trial.Leased()) {
+    proto::MeasureResult result;
+    result.set_status_code(static_cast<int>(absl::StatusCode::kDeadlineExceeded));
+    result.set_status_message(StrCat("no device of class '", trial.session->stored.device_class,
+                                     "' was free within the queue deadline of ", trial.trial.queue_deadline_ms(),
+                                     " ms"));
+    return Finish(trial, std::move(result));
+  }
+  ClassState* device_class = ClassOf(trial.session->stored.device_class);
+  if (trial.lease_expires_ns <= clock_.NowNs()) {
+    LoseLease(trial, "its agent has not been heard of", Loss::kAgentLost);
+  } else if (!trial.started) {
+    LoseLease(trial, "it did not begin within its transfer deadline", Loss::kReturned);
+  } else {
+    const auto device = devices_.find(trial.lease.agent_id);
+    LoseLease(trial, "it ran past its deadline", Loss::kAgentLost);
+    if (device != devices_.end() && device->second->port != nullptr) {
+      CloseStream(*device->second, absl::AbortedError(StrCat("trial ", trial.id(), " has run past its deadline")));
+    }
+  }
+  Dispatch(*device_class);
+}
+
+void Tracker::LoseLease(TrialState& trial, const std::string& reason, Loss loss) {
+  LogWarning("trial ", trial.id(), " lost on agent ", trial.lease.agent_id, ": ", reason);
   StoredLease lease = trial.lease;
   lease.agent_id.clear();
-  lease.lost_runs += agent_lost && trial.started ? 1 : 0;
+  lease.lost_runs += loss == Loss::kAgentLost && trial.started ? 1 : 0;
   proto::MeasureResult result;
   if (lease.lost_runs >= options_.max_lost_runs) {
     result.set_error(proto::MEASURE_ERROR_RUN_CRASH);
     result.set_detail(
         StrCat(lease.lost_runs, " agents were lost while they ran it; the last was ", trial.lease.agent_id));
-  } else if (lease.attempts >= options_.max_attempts) {
+    return Finish(trial, std::move(result));
+  }
+  if (lease.attempts >= options_.max_attempts) {
     result.set_status_code(static_cast<int>(absl::StatusCode::kAborted));
     result.set_status_message(
         StrCat("handed out ", lease.attempts, " times without a result; the last time: ", reason));
+    return Finish(trial, std::move(result));
   }
-  const bool give_up = result.error() != proto::MEASURE_ERROR_NONE || result.status_code() != 0;
-  const Status stored =
-      give_up ? Finish(trial, std::move(result), deferred) : store_.PutLease(trial.session_id, id, lease);
-  if (!stored.ok()) {
-    LogError("storing a lost lease: ", stored.ToString());
-    RenewLease(trial);  // and it will expire again
-    return;
-  }
-  if (give_up) return;
-  ReleaseFromDevice(trial);
+  Revoke(trial);
+  Unlink(trial);
+  Note(store_.PutLease(trial.session->stored.id, trial.id(), lease));
+  trial.avoided_agent = trial.lease.agent_id;
   trial.lease = lease;
   trial.started = false;
-  sessions_[trial.session_id].queue.push_front(id);
-  Dispatch(sessions_[trial.session_id].session.device_class);
+  Enqueue(trial);
 }
 
-Status Tracker::Finish(TrialState& trial, proto::MeasureResult result, Deferred& deferred) {
-  const std::string id = trial.trial->trial_id();
-  result.set_trial_id(id);
+void Tracker::Finish(TrialState& trial, proto::MeasureResult result) {
+  result.set_trial_id(trial.id());
   result.set_attempts(trial.lease.attempts);
-  TILTH_RETURN_IF_ERROR(store_.PutResult(trial.session_id, id, result.SerializeAsString()));
-  ReleaseFromDevice(trial);
-  trial.done = true;
-  trial.result = std::move(result);
-  SessionState& session = sessions_[trial.session_id];
-  session.results.push_back(id);
-  AnswerWaiter(session, deferred);
-  return absl::OkStatus();
-}
-
-void Tracker::Dispatch(const std::string& device_class) {
-  // Idle devices first, so that no trial waits beside a running one while a device has nothing.
-  std::vector<DeviceState*> free;
-  for (auto& [id, device] : devices_) {
-    const size_t slots = static_cast<size_t>(std::max(1, device.hello.slots()));
-    if (device.port != nullptr && !device.draining && device.hello.device().device_class() == device_class &&
-        device.leases.size() < slots) {
-      free.push_back(&device);
-    }
-  }
-  std::sort(free.begin(), free.end(),
-            [](const DeviceState* a, const DeviceState* b) { return a->leases.size() < b->leases.size(); });
-  while (!free.empty()) {
-    std::vector<DeviceState*> still_free;
-    for (DeviceState* device : free) {
-      if (!GrantOne(*device)) return;
-      if (device->leases.size() < static_cast<size_t>(std::max(1, device->hello.slots()))) still_free.push_back(device);
-    }
-    free = std::move(still_free);
-  }
-}
-
-bool Tracker::GrantOne(DeviceState& device) {
-  const std::string& device_class = device.hello.device().device_class();
-  std::string& last = last_served_[device_class];
-  // Sessions take turns, beginning behind the one that was served last.
-  std::vector<SessionState*> turn;
-  for (auto it = sessions_.upper_bound(last); it != sessions_.end(); ++it) turn.push_back(&it->second);
-  for (auto it = sessions_.begin(); it != sessions_.end() && it->first <= last; ++it) turn.push_back(&it->second);
-  for (SessionState* session : turn) {
-    if (session->session.device_class != device_class) continue;
-    const StatusOr<bool> granted = Grant(device, *session);
-    if (!granted.ok()) {
-      LogError("granting a lease: ", granted.status().ToString());
-      return false;
-    }
-    if (!*granted) continue;
-    last = session->session.id;
-    return true;
-  }
-  return false;
-}
-
-StatusOr<bool> Tracker::Grant(DeviceState& device, SessionState& session) {
-  while (!session.queue.empty()) {
-    const std::string id = session.queue.front();
-    auto found = session.trials.find(id);
-    if (found == session.trials.end() || found->second.done || found->second.Leased()) {
-      session.queue.pop_front();
-      continue;
-    }
-    TrialState& trial = found->second;
-    StoredLease lease = trial.lease;
-    lease.token = NextToken();
-    lease.agent_id = device.hello.agent_id();
-    ++lease.attempts;
-    TILTH_RETURN_IF_ERROR(store_.PutLease(session.session.id, id, lease));
-    session.queue.pop_front();
-    trial.lease = lease;
-    trial.started = false;
-    trial.granted_ms = clock_.WallMs();
-    RenewLease(trial);
-    device.leases.emplace(session.session.id, id);
-    proto::TrackerMessage message;
-    proto::Grant* grant = message.mutable_grant();
-    *grant->mutable_lease() = MakeLease(session.session.id, id, lease.token);
-    *grant->mutable_trial() = *trial.trial;
-    device.port->Send(message);
-    return true;
-  }
-  return false;
+  Unlink(trial);
+  trial.result = result.SerializeAsString();
+  trial.done_order = ++last_number_;
+  Note(store_.PutResult(trial.session->stored.id, trial.id(), trial.result));
+  trial.session->results[trial.done_order] = &trial;
+  AnswerWaiter(*trial.session);
 }
 
 }  // namespace tilth

@@ -3,14 +3,13 @@
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
-#include <optional>
-#include <thread>
+#include <functional>
 
 #include "base/logging.h"
 #include "base/version.h"
 #include "farm/agent_stream.h"
+#include "farm/tracker_loop.h"
+#include "proto/blob.h"
 #include "proto/farm.grpc.pb.h"
 #include "proto/grpc_status.h"
 #include "proto/measure.h"
@@ -18,12 +17,31 @@
 namespace tilth {
 namespace {
 
-constexpr std::chrono::milliseconds kTick{100};
-constexpr int kMaxMessageBytes = 256 << 20;
+// Two blobs of the largest size, however badly they compress.
+constexpr int kMaxMessageBytes = 160 << 20;
 
-grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, const Status& status) {
+grpc::ServerUnaryReactor* Refuse(grpc::CallbackServerContext* context, const Status& status) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(ToGrpc(status));
+  return reactor;
+}
+
+const Status& StatusOf(const Status& status) { return status; }
+template <typename T>
+const Status& StatusOf(const StatusOr<T>& result) {
+  return result.status();
+}
+
+// A call that `action` does; `fill` makes the reply if it succeeds.
+template <typename Result>
+grpc::ServerUnaryReactor* Call(TrackerLoop& loop, grpc::CallbackServerContext* context,
+                               absl::AnyInvocable<Result(Tracker&)> action, std::function<void(Result)> fill) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  loop.Call<Result>(std::move(action), [reactor, fill = std::move(fill)](Result result) {
+    const Status status = StatusOf(result);
+    if (status.ok()) fill(std::move(result));
+    reactor->Finish(ToGrpc(status));
+  });
   return reactor;
 }
 
@@ -33,139 +51,125 @@ Status CheckVersion(int theirs) {
 
 class FarmService : public proto::Farm::CallbackService {
  public:
-  explicit FarmService(Tracker& tracker) : tracker_(tracker) {}
+  explicit FarmService(TrackerLoop& loop) : loop_(loop) {}
 
   grpc::ServerUnaryReactor* OpenSession(grpc::CallbackServerContext* context, const proto::OpenSessionRequest* request,
                                         proto::OpenSessionReply* reply) override {
-    Status status = CheckVersion(request->protocol_version());
-    if (status.ok()) status = tracker_.OpenSession(*request);
+    if (const Status status = CheckVersion(request->protocol_version()); !status.ok()) return Refuse(context, status);
     reply->set_tracker_version(std::string(kVersion));
-    return Answer(context, status);
-  }
-
-  grpc::ServerUnaryReactor* PutBlob(grpc::CallbackServerContext* context, const proto::PutBlobRequest* request,
-                                    proto::PutBlobReply*) override {
-    return Answer(context, tracker_.PutBlob(request->hash(), request->data()));
+    return Call<Status>(
+        loop_, context, [request](Tracker& tracker) { return tracker.OpenSession(*request); }, [](const Status&) {});
   }
 
   grpc::ServerUnaryReactor* Submit(grpc::CallbackServerContext* context, const proto::SubmitRequest* request,
                                    proto::SubmitReply* reply) override {
-    const StatusOr<int> accepted = tracker_.Submit(*request);
-    if (accepted.ok()) reply->set_accepted(*accepted);
-    return Answer(context, accepted.status());
+    // Here and not in the tracker's thread, which has other things to do than hashing.
+    for (const proto::Blob& blob : request->blobs()) {
+      if (const Status unpacked = UnpackBlob(blob).status(); !unpacked.ok()) return Refuse(context, unpacked);
+    }
+    return Call<StatusOr<int>>(
+        loop_, context, [request](Tracker& tracker) { return tracker.Submit(*request); },
+        [reply](const StatusOr<int>& accepted) { reply->set_accepted(*accepted); });
   }
 
   grpc::ServerUnaryReactor* WaitResults(grpc::CallbackServerContext* context, const proto::WaitResultsRequest* request,
                                         proto::WaitResultsReply* reply) override {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    tracker_.WaitResults(*request, [reactor, reply](StatusOr<proto::WaitResultsReply> results) {
+    const auto answer = [reactor, reply](StatusOr<proto::WaitResultsReply> results) {
       if (results.ok()) *reply = *std::move(results);
       reactor->Finish(ToGrpc(results.status()));
-    });
+    };
+    loop_.Post([request, answer](Tracker& tracker) { tracker.WaitResults(*request, answer); }, answer);
     return reactor;
   }
 
   grpc::ServerUnaryReactor* Cancel(grpc::CallbackServerContext* context, const proto::CancelRequest* request,
                                    proto::CancelReply* reply) override {
-    const StatusOr<int> cancelled = tracker_.Cancel(*request);
-    if (cancelled.ok()) reply->set_cancelled(*cancelled);
-    return Answer(context, cancelled.status());
+    return Call<StatusOr<int>>(
+        loop_, context, [request](Tracker& tracker) { return tracker.Cancel(*request); },
+        [reply](const StatusOr<int>& cancelled) { reply->set_cancelled(*cancelled); });
   }
 
   grpc::ServerUnaryReactor* CloseSession(grpc::CallbackServerContext* context,
                                          const proto::CloseSessionRequest* request,
                                          proto::CloseSessionReply*) override {
-    return Answer(context, tracker_.CloseSession(request->session_id()));
+    return Call<Status>(
+        loop_, context, [request](Tracker& tracker) { return tracker.CloseSession(request->session_id()); },
+        [](const Status&) {});
   }
 
  private:
-  Tracker& tracker_;
+  TrackerLoop& loop_;
 };
 
 class OperationsService : public proto::Operations::CallbackService {
  public:
-  explicit OperationsService(Tracker& tracker) : tracker_(tracker) {}
+  explicit OperationsService(TrackerLoop& loop) : loop_(loop) {}
 
   grpc::ServerUnaryReactor* ListDevices(grpc::CallbackServerContext* context, const proto::ListDevicesRequest* request,
                                         proto::ListDevicesReply* reply) override {
-    const Status status = CheckVersion(request->protocol_version());
-    if (status.ok()) *reply = tracker_.ListDevices(request->device_class());
-    return Answer(context, status);
+    if (const Status status = CheckVersion(request->protocol_version()); !status.ok()) return Refuse(context, status);
+    return Call<StatusOr<proto::ListDevicesReply>>(
+        loop_, context, [request](Tracker& tracker) { return tracker.ListDevices(request->device_class()); },
+        [reply](StatusOr<proto::ListDevicesReply> devices) { *reply = *std::move(devices); });
   }
 
   grpc::ServerUnaryReactor* ListJobs(grpc::CallbackServerContext* context, const proto::ListJobsRequest* request,
                                      proto::ListJobsReply* reply) override {
-    const Status status = CheckVersion(request->protocol_version());
-    if (status.ok()) *reply = tracker_.ListJobs();
-    return Answer(context, status);
+    if (const Status status = CheckVersion(request->protocol_version()); !status.ok()) return Refuse(context, status);
+    return Call<StatusOr<proto::ListJobsReply>>(
+        loop_, context, [](Tracker& tracker) { return tracker.ListJobs(); },
+        [reply](StatusOr<proto::ListJobsReply> jobs) { *reply = *std::move(jobs); });
   }
 
   grpc::ServerUnaryReactor* Drain(grpc::CallbackServerContext* context, const proto::DrainRequest* request,
                                   proto::DrainReply* reply) override {
-    if (const Status status = CheckVersion(request->protocol_version()); !status.ok()) return Answer(context, status);
-    const StatusOr<int> devices = tracker_.Drain(request->agent_id(), request->resume());
-    if (devices.ok()) reply->set_devices(*devices);
-    return Answer(context, devices.status());
+    if (const Status status = CheckVersion(request->protocol_version()); !status.ok()) return Refuse(context, status);
+    proto::SetDeviceRequest change;
+    change.set_device(request->agent_id());
+    change.set_change(request->resume() ? proto::SetDeviceRequest::RESUME : proto::SetDeviceRequest::DRAIN);
+    return Call<StatusOr<int>>(
+        loop_, context, [change](Tracker& tracker) { return tracker.SetDevice(change); },
+        [reply](const StatusOr<int>& devices) { reply->set_devices(*devices); });
+  }
+
+  grpc::ServerUnaryReactor* SetDevice(grpc::CallbackServerContext* context, const proto::SetDeviceRequest* request,
+                                      proto::SetDeviceReply* reply) override {
+    if (const Status status = CheckVersion(request->protocol_version()); !status.ok()) return Refuse(context, status);
+    return Call<StatusOr<int>>(
+        loop_, context, [request](Tracker& tracker) { return tracker.SetDevice(*request); },
+        [reply](const StatusOr<int>& devices) { reply->set_devices(*devices); });
   }
 
  private:
-  Tracker& tracker_;
+  TrackerLoop& loop_;
 };
 
 class AgentsService : public proto::Agents::CallbackService {
  public:
-  explicit AgentsService(Tracker& tracker) : tracker_(tracker) {}
+  explicit AgentsService(TrackerLoop& loop) : loop_(loop) {}
 
   grpc::ServerBidiReactor<proto::AgentMessage, proto::TrackerMessage>* Attach(grpc::CallbackServerContext*) override {
-    return NewAgentStream(tracker_);
+    return NewAgentStream(loop_);
   }
 
   grpc::ServerUnaryReactor* GetBlob(grpc::CallbackServerContext* context, const proto::GetBlobRequest* request,
                                     proto::GetBlobReply* reply) override {
-    StatusOr<std::string> blob = tracker_.GetBlob(request->hash());
-    if (blob.ok()) reply->set_data(*std::move(blob));
-    return Answer(context, blob.status());
+    return Call<StatusOr<proto::Blob>>(
+        loop_, context, [request](Tracker& tracker) { return tracker.GetBlob(request->hash()); },
+        [reply](StatusOr<proto::Blob> blob) { *reply->mutable_blob() = *std::move(blob); });
   }
 
  private:
-  Tracker& tracker_;
-};
-
-// Calls Tick until it is destroyed.
-class Ticker {
- public:
-  explicit Ticker(Tracker& tracker) : thread_([this, &tracker] { Run(tracker); }) {}
-  ~Ticker() {
-    {
-      std::lock_guard lock(mutex_);
-      stop_ = true;
-    }
-    wake_.notify_all();
-    thread_.join();
-  }
-
- private:
-  void Run(Tracker& tracker) {
-    std::unique_lock lock(mutex_);
-    while (!wake_.wait_for(lock, kTick, [this] { return stop_; })) {
-      lock.unlock();
-      tracker.Tick();
-      lock.lock();
-    }
-  }
-
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool stop_ = false;
-  std::thread thread_;  // last: it uses the others
+  TrackerLoop& loop_;
 };
 
 }  // namespace
 
 class TrackerServer::Impl {
  public:
-  explicit Impl(std::unique_ptr<Tracker> tracker)
-      : tracker_(std::move(tracker)), farm_(*tracker_), operations_(*tracker_), agents_(*tracker_) {}
+  explicit Impl(std::unique_ptr<TrackerLoop> loop)
+      : loop_(std::move(loop)), farm_(*loop_), operations_(*loop_), agents_(*loop_) {}
 
   Status Listen(const std::string& address) {
     grpc::ServerBuilder builder;
@@ -183,34 +187,31 @@ class TrackerServer::Impl {
     if (server_ == nullptr || port_ == 0) {
       return absl::UnavailableError(StrCat("cannot listen at ", address, "; is another tracker running there?"));
     }
-    ticker_.emplace(*tracker_);
     return absl::OkStatus();
   }
 
   ~Impl() {
     if (server_ == nullptr) return;
     // Long waits and agent streams would go on for ever.
-    tracker_->Stop();
+    loop_->Post([](Tracker& tracker) { tracker.Stop(); });
     server_->Shutdown(std::chrono::system_clock::now());
-    ticker_.reset();
   }
 
   int port() const { return port_; }
 
  private:
-  std::unique_ptr<Tracker> tracker_;
+  std::unique_ptr<TrackerLoop> loop_;  // first: calls that are under way end before it does
   FarmService farm_;
   OperationsService operations_;
   AgentsService agents_;
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;
-  std::optional<Ticker> ticker_;
 };
 
 StatusOr<std::unique_ptr<TrackerServer>> TrackerServer::Start(const std::string& address, const TrackerOptions& options,
                                                               Store& store) {
-  TILTH_ASSIGN_OR_RETURN(std::unique_ptr<Tracker> tracker, Tracker::Create(options, store, SystemClock()));
-  auto impl = std::make_unique<Impl>(std::move(tracker));
+  TILTH_ASSIGN_OR_RETURN(std::unique_ptr<TrackerLoop> loop, TrackerLoop::Start(options, store, SystemClock()));
+  auto impl = std::make_unique<Impl>(std::move(loop));
   TILTH_RETURN_IF_ERROR(impl->Listen(address));
   return std::unique_ptr<TrackerServer>(new TrackerServer(std::move(impl)));
 }

@@ -1,4 +1,4 @@
-// The tracker on the network: the services of farm.proto over one Tracker, and the ticking of its clock.
+// The tracker on the network: the services of farm.proto over one TrackerLoop.
 #pragma once
 
 #include <memory>

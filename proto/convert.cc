@@ -6,7 +6,7 @@ namespace tilth {
 
 void ToProto(const Trial& trial, proto::Trial* message) {
   message->set_trial_id(trial.trial_id);
-  message->set_artifact(trial.artifact);
+  message->set_artifact_hash(trial.artifact_hash);
   message->set_baseline_hash(trial.baseline_hash);
   message->set_seed(trial.seed);
   for (const Tolerance& tolerance : trial.tolerances) {
@@ -26,12 +26,14 @@ void ToProto(const Trial& trial, proto::Trial* message) {
   options->set_racing_factor(trial.options.racing_factor);
   message->set_flops(trial.flops);
   message->set_run_deadline_ms(trial.run_deadline_ms);
+  message->set_queue_deadline_ms(trial.queue_deadline_ms);
+  message->set_transfer_deadline_ms(trial.transfer_deadline_ms);
 }
 
 Trial FromProto(const proto::Trial& message) {
   Trial trial;
   trial.trial_id = message.trial_id();
-  trial.artifact = message.artifact();
+  trial.artifact_hash = message.artifact_hash();
   trial.baseline_hash = message.baseline_hash();
   trial.seed = message.seed();
   for (const proto::Tolerance& tolerance : message.tolerances()) {
@@ -49,6 +51,8 @@ Trial FromProto(const proto::Trial& message) {
                    .racing_factor = options.racing_factor()};
   trial.flops = message.flops();
   trial.run_deadline_ms = message.run_deadline_ms();
+  trial.queue_deadline_ms = message.queue_deadline_ms();
+  trial.transfer_deadline_ms = message.transfer_deadline_ms();
   return trial;
 }
 

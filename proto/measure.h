@@ -12,7 +12,7 @@
 namespace tilth {
 
 // The version of farm.proto and measure.proto spoken by this build.
-inline constexpr int kProtocolVersion = 1;
+inline constexpr int kProtocolVersion = 2;
 
 // Why a candidate has no time; the values are those of the wire and of the log. Closed (measure.proto).
 enum class MeasureErrorKind : int32_t {
@@ -52,14 +52,16 @@ struct MeasureOptions {
 
 struct Trial {
   std::string trial_id;
-  std::string artifact;       // bytes of a shared object
-  std::string baseline_hash;  // ContentHash of the baseline's bytes; FarmClient::PutBlob has been given them
+  std::string artifact_hash;  // ContentHashes of bytes that FarmClient::PutBlob has been given
+  std::string baseline_hash;
   uint64_t seed = 0;
   std::vector<Tolerance> tolerances;  // per output buffer, or one for all
   std::vector<int64_t> value_bounds;  // per INPUT or CONSTANT buffer, in order; 0 or missing: no bound
   MeasureOptions options;
   double flops = 0;
   int64_t run_deadline_ms = 10'000;
+  int64_t queue_deadline_ms = 0;
+  int64_t transfer_deadline_ms = 0;
 };
 
 // Zeros: not known, not readable.

@@ -18,6 +18,7 @@
 #include "base/posix.h"
 #include "base/unique_id.h"
 #include "base/version.h"
+#include "proto/blob.h"
 #include "proto/convert.h"
 #include "rpc_agent/device_info.h"
 #include "rpc_agent/health_monitor.h"
@@ -192,8 +193,12 @@ class Agent::Impl {
         }
         break;
       case proto::TrackerMessage::kGrant: {
+        for (const proto::Blob& blob : message.grant().blobs()) {
+          if (const Status kept = Keep(blob); !kept.ok()) LogWarning("a blob of a grant: ", kept.ToString());
+        }
         std::lock_guard lock(mutex_);
         queue_.push_back({message.grant(), SystemClock().NowNs()});
+        queue_.back().grant.clear_blobs();
         wake_.notify_all();
         break;
       }
@@ -309,13 +314,15 @@ class Agent::Impl {
 
   void CarryOut(const Waiting& waiting) {
     const Trial trial = FromProto(waiting.grant.trial());
-    const StatusOr<std::string> baseline_path = FetchBaseline(trial.baseline_hash);
+    const StatusOr<std::string> baseline_path = Fetch(trial.baseline_hash);
     if (!baseline_path.ok()) return ReturnLease(waiting.grant.lease(), baseline_path.status());
+    const StatusOr<std::string> artifact_path = Fetch(trial.artifact_hash);
+    if (!artifact_path.ok()) return ReturnLease(waiting.grant.lease(), artifact_path.status());
     proto::AgentMessage started;
     *started.mutable_started()->mutable_lease() = waiting.grant.lease();
     Post(std::move(started));
     const int64_t begin_ns = SystemClock().NowNs();
-    MeasureResult result = executor_->Execute(trial, *baseline_path);
+    MeasureResult result = executor_->Execute(trial, *artifact_path, *baseline_path);
     const int64_t end_ns = SystemClock().NowNs();
     if (confirm_results_) {
       results_since_reading_ = true;
@@ -344,15 +351,22 @@ class Agent::Impl {
     Post(std::move(message));
   }
 
-  StatusOr<std::string> FetchBaseline(const std::string& hash) {
-    if (hash.empty() || hash.find_first_not_of("0123456789abcdef") != std::string::npos) {
-      return absl::InvalidArgumentError("the trial's baseline hash is none");
-    }
+  // The file with the blob's content, from the tracker if it is not here.
+  StatusOr<std::string> Fetch(const std::string& hash) {
+    if (!IsContentHash(hash)) return absl::InvalidArgumentError("the trial names a blob by what is no hash");
     if (!blobs_->Contains(hash)) {
-      TILTH_ASSIGN_OR_RETURN(std::string bytes, stream_.FetchBlob(hash));
-      TILTH_RETURN_IF_ERROR(blobs_->Put(hash, bytes));
+      TILTH_ASSIGN_OR_RETURN(const proto::Blob blob, stream_.FetchBlob(hash));
+      if (blob.hash() != hash) return absl::InternalError("the tracker answers with another blob");
+      TILTH_RETURN_IF_ERROR(Keep(blob));
     }
     return blobs_->Path(hash);
+  }
+
+  Status Keep(const proto::Blob& blob) {
+    TILTH_ASSIGN_OR_RETURN(const std::string content, UnpackBlob(blob));
+    // A grant may come while the worker fetches the same blob.
+    std::lock_guard lock(blobs_mutex_);
+    return blobs_->Put(blob.hash(), content);
   }
 
   const AgentOptions options_;
@@ -361,6 +375,7 @@ class Agent::Impl {
   std::string agent_id_;
   Device device_;
   std::unique_ptr<ResultSpool> spool_;
+  std::mutex blobs_mutex_;  // for writing
   std::optional<DiskCache> blobs_;
   std::unique_ptr<TrialExecutor> executor_;
   std::unique_ptr<HealthMonitor> monitor_;

@@ -65,15 +65,15 @@ class TrackerStream::Impl {
     if (stream_ != nullptr) stream_->Write(message);
   }
 
-  StatusOr<std::string> FetchBlob(const std::string& hash) {
+  StatusOr<proto::Blob> FetchBlob(const std::string& hash) {
     proto::GetBlobRequest request;
     request.set_hash(hash);
     proto::GetBlobReply reply;
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + kBlobTimeout);
     context.set_wait_for_ready(true);
-    TILTH_RETURN_IF_ERROR(FromGrpc(Stub()->GetBlob(&context, request, &reply)), "fetching a baseline");
-    return std::move(*reply.mutable_data());
+    TILTH_RETURN_IF_ERROR(FromGrpc(Stub()->GetBlob(&context, request, &reply)), "fetching a blob");
+    return std::move(*reply.mutable_blob());
   }
 
   void Stop() {
@@ -121,7 +121,7 @@ Status TrackerStream::Converse(const proto::AgentHello& hello,
   return impl_->Converse(hello, on_message, holding);
 }
 void TrackerStream::Send(const proto::AgentMessage& message) { impl_->Send(message); }
-StatusOr<std::string> TrackerStream::FetchBlob(const std::string& hash) { return impl_->FetchBlob(hash); }
+StatusOr<proto::Blob> TrackerStream::FetchBlob(const std::string& hash) { return impl_->FetchBlob(hash); }
 void TrackerStream::Stop() { impl_->Stop(); }
 
 }  // namespace tilth

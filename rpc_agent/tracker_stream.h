@@ -24,8 +24,8 @@ class TrackerStream {
   // Sends if connected; what is not sent is not remembered. From any thread.
   void Send(const proto::AgentMessage& message);
 
-  // kNotFound if no session has put it. From any thread.
-  StatusOr<std::string> FetchBlob(const std::string& hash);
+  // kNotFound if no unfinished trial needs it. From any thread.
+  StatusOr<proto::Blob> FetchBlob(const std::string& hash);
 
   // Ends the conversation, now and for ever. From any thread.
   void Stop();

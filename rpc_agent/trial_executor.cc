@@ -195,11 +195,12 @@ StatusOr<std::string> TrialExecutor::ExpectedOutputs(const Trial& trial, const s
   return expected_.Path(key);
 }
 
-MeasureResult TrialExecutor::MeasureOnce(const Trial& trial, const std::string& expected_path) {
+MeasureResult TrialExecutor::MeasureOnce(const Trial& trial, const std::string& artifact_path,
+                                         const std::string& expected_path) {
   MeasureResult result;
   result.trial_id = trial.trial_id;
   StatusOr<TrialDirectory> directory = TrialDirectory::Create(TrialPath());
-  const StatusOr<std::string> artifact = directory.ok() ? directory->WriteArtifact(trial.artifact) : directory.status();
+  const StatusOr<std::string> artifact = directory.ok() ? directory->LinkArtifact(artifact_path) : directory.status();
   if (!artifact.ok()) {
     result.status = artifact.status();
     return result;
@@ -249,7 +250,8 @@ bool TrialExecutor::Drifted(const MeasureResult& result) const {
   return result.Measured() && !result.beaten && speed > 0 && speed < kCanaryRemeasure;
 }
 
-MeasureResult TrialExecutor::Execute(const Trial& trial, const std::string& baseline_path) {
+MeasureResult TrialExecutor::Execute(const Trial& trial, const std::string& artifact_path,
+                                     const std::string& baseline_path) {
   const StatusOr<std::string> expected = ExpectedOutputs(trial, baseline_path);
   if (!expected.ok()) {
     MeasureResult result;
@@ -257,9 +259,9 @@ MeasureResult TrialExecutor::Execute(const Trial& trial, const std::string& base
     result.status = expected.status();
     return result;
   }
-  MeasureResult result = MeasureOnce(trial, *expected);
-  for (int again = 0; again < kRemeasurements && Drifted(result); ++again) result = MeasureOnce(trial, *expected);
-  if (Implausible(trial, result)) result = MeasureOnce(trial, *expected);
+  MeasureResult result = MeasureOnce(trial, artifact_path, *expected);
+  for (int again = 0; again < kRemeasurements && Drifted(result); ++again) result = MeasureOnce(trial, artifact_path, *expected);
+  if (Implausible(trial, result)) result = MeasureOnce(trial, artifact_path, *expected);
   // The reason may be a damaged file; it costs little to make it again.
   if (!result.status.ok()) RemoveFile(*expected).IgnoreError();
   if (Implausible(trial, result)) {

@@ -30,8 +30,9 @@ class TrialExecutor {
   // The canary's fields of a reading of the device's health; the others are left 0. Needs the peaks.
   StatusOr<DeviceHealth> MeasureHealth();
 
-  // `baseline_path`: the baseline artifact. Failures of the candidate are in the result's `error`, ours in `status`.
-  MeasureResult Execute(const Trial& trial, const std::string& baseline_path);
+  // Given the files of the trial's artifact and baseline. Failures of the candidate are in the result's `error`, ours in
+  // `status`.
+  MeasureResult Execute(const Trial& trial, const std::string& artifact_path, const std::string& baseline_path);
 
  private:
   struct Reply;
@@ -43,7 +44,7 @@ class TrialExecutor {
   StatusOr<Reply> RunChildOnce(const std::string& mode, const std::string& request, int64_t deadline_ms);
   // The file with the baseline's outputs for this trial's data.
   StatusOr<std::string> ExpectedOutputs(const Trial& trial, const std::string& baseline_path);
-  MeasureResult MeasureOnce(const Trial& trial, const std::string& expected_path);
+  MeasureResult MeasureOnce(const Trial& trial, const std::string& artifact_path, const std::string& expected_path);
   bool Drifted(const MeasureResult& result) const;
   // Where the directory of the running trial is.
   std::string TrialPath() const { return options_.work_directory + "/trial"; }

@@ -44,11 +44,11 @@ MeasureErrorKind KindOf(BuildStep step) {
   return MeasureErrorKind::kCompile;
 }
 
-Trial MakeTrial(const MeasureJob& job, std::string shared_object, const std::string& baseline_hash) {
+Trial MakeTrial(const MeasureJob& job, const std::string& artifact_hash, const std::string& baseline_hash) {
   const Workload& workload = job.space->workload();
   Trial trial;
   trial.trial_id = job.trial_id;
-  trial.artifact = std::move(shared_object);
+  trial.artifact_hash = artifact_hash;
   trial.baseline_hash = baseline_hash;
   trial.seed = job.seed;
   trial.tolerances = OutputTolerances(workload);
@@ -164,11 +164,13 @@ class MeasurePipeline::Impl {
       return;
     }
     outcome.artifact_hash = artifact->hash;
-    Trial trial = MakeTrial(outcome.job, std::move(artifact->shared_object), *baseline);
+    Trial trial = MakeTrial(outcome.job, artifact->hash, *baseline);
     if (IsDuplicate(&outcome)) return;
     // Rivals at the end are all measured alike.
     if (!outcome.job.repeat) UseSpareTime(build_ns, &trial.options);
-    if (Status status = farm_->Submit({trial}); !status.ok()) {
+    Status status = farm_->PutBlob(artifact->shared_object).status();
+    if (status.ok()) status = farm_->Submit({trial});
+    if (!status.ok()) {
       absl::MutexLock lock(&mutex_);
       failure_.Update(Annotate(status, "submitting a trial"));
     }

@@ -41,7 +41,7 @@ StatusOr<std::unique_ptr<LoadUser>> LoadUser::Connect(const std::string& tracker
                                                       SubmitTimes& times,
                                                       std::function<void(const std::string&)> on_result) {
   TILTH_ASSIGN_OR_RETURN(std::unique_ptr<FarmClient> client,
-                         FarmClient::Connect({.address = tracker, .device_class = device_class, .session_name = name}));
+                         FarmClient::Connect({.address = tracker, .device_class = device_class, .session_name = name, .user = name}));
   std::unique_ptr<LoadUser> user(new LoadUser(std::move(client), times, std::move(on_result)));
   TILTH_ASSIGN_OR_RETURN(user->baseline_hash_, user->client_->PutBlob(StrCat("baseline of ", name)));
   user->artifact_ = std::string(artifact_bytes, 'a');
@@ -63,7 +63,8 @@ Status LoadUser::Submit(int count, int64_t due_ns) {
   for (Trial& trial : trials) {
     trial.trial_id = times_.Next();
     if (trial.trial_id.empty()) return absl::ResourceExhaustedError("the load test has used up its trials");
-    trial.artifact = artifact_;
+    // Candidates are never the same twice.
+    TILTH_ASSIGN_OR_RETURN(trial.artifact_hash, client_->PutBlob(StrCat(artifact_, trial.trial_id)));
     trial.baseline_hash = baseline_hash_;
     times_.Set(trial.trial_id, time_ns);
   }

@@ -36,6 +36,13 @@ class EmbeddedFarmTest : public ::testing::Test {
     baseline_hash_ = *hash;
   }
 
+  // A trial of these bytes.
+  Trial TrialOf(const std::string& id, const std::string& artifact, const std::string& baseline_hash) {
+    auto hash = client_->PutBlob(artifact);
+    EXPECT_TRUE(hash.ok()) << hash.status();
+    return MakeTrial(id, hash.value_or(""), baseline_hash);
+  }
+
   // Submits and collects until all are there; fails the test if that takes a minute.
   std::map<std::string, MeasureResult> Measure(const std::vector<Trial>& trials) {
     const Status submitted = client_->Submit(trials);
@@ -60,7 +67,7 @@ class EmbeddedFarmTest : public ::testing::Test {
   MeasureResult MeasureKernel(const TestKernel& kernel, int64_t run_deadline_ms = 5'000) {
     auto artifact = Compile(kernel);
     EXPECT_TRUE(artifact.ok()) << artifact.status();
-    Trial trial = MakeTrial("t", *artifact, baseline_hash_);
+    Trial trial = TrialOf("t", *artifact, baseline_hash_);
     trial.run_deadline_ms = run_deadline_ms;
     return Measure({trial})["t"];
   }
@@ -131,13 +138,13 @@ TEST_F(EmbeddedFarmTest, EachFailureOfACandidateHasItsKind) {
   for (const auto& c : cases) {
     auto artifact = Compile(c.kernel);
     ASSERT_TRUE(artifact.ok()) << artifact.status();
-    trials.push_back(MakeTrial(c.id, *artifact, baseline_hash_));
+    trials.push_back(TrialOf(c.id, *artifact, baseline_hash_));
   }
-  trials.push_back(MakeTrial("garbage", "this is no ELF file", baseline_hash_));
-  trials.push_back(MakeTrial("empty", "", baseline_hash_));
+  trials.push_back(TrialOf("garbage", "this is no ELF file", baseline_hash_));
+  trials.push_back(TrialOf("empty", "", baseline_hash_));
   std::string foreign = baseline_;
   foreign[18] = 40;  // e_machine: 32-bit ARM
-  trials.push_back(MakeTrial("foreign", foreign, baseline_hash_));
+  trials.push_back(TrialOf("foreign", foreign, baseline_hash_));
   auto results = Measure(trials);
   for (const auto& c : cases) {
     EXPECT_EQ(ToString(results[c.id].error), ToString(c.kind)) << c.id << ": " << results[c.id].detail;
@@ -154,12 +161,12 @@ TEST_F(EmbeddedFarmTest, EndlessLoopTimesOutAndTheNextTrialRuns) {
   const MeasureResult result = MeasureKernel({.run_body = "for (volatile int i = 0;; ++i) {}"}, 300);
   EXPECT_EQ(result.error, MeasureErrorKind::kRunTimeout);
   EXPECT_THAT(result.detail, HasSubstr("300 ms"));
-  Trial good = MakeTrial("good", baseline_, baseline_hash_);
+  Trial good = TrialOf("good", baseline_, baseline_hash_);
   EXPECT_TRUE(Measure({good})["good"].Measured());
 }
 
 TEST_F(EmbeddedFarmTest, FasterThanTheDeviceIsImplausible) {
-  Trial trial = MakeTrial("fast", baseline_, baseline_hash_);
+  Trial trial = TrialOf("fast", baseline_, baseline_hash_);
   trial.flops = 1e12;
   const MeasureResult result = Measure({trial})["fast"];
   EXPECT_EQ(result.error, MeasureErrorKind::kImplausibleTime) << result.detail;
@@ -170,13 +177,13 @@ TEST_F(EmbeddedFarmTest, BaselineThatCrashesIsNotTheCandidatesFault) {
   ASSERT_TRUE(broken.ok());
   auto hash = client_->PutBlob(*broken);
   ASSERT_TRUE(hash.ok());
-  const MeasureResult result = Measure({MakeTrial("t", baseline_, *hash)})["t"];
+  const MeasureResult result = Measure({TrialOf("t", baseline_, *hash)})["t"];
   EXPECT_EQ(result.error, MeasureErrorKind::kNone);
   EXPECT_EQ(result.status.code(), absl::StatusCode::kFailedPrecondition) << result.status;
 }
 
 TEST_F(EmbeddedFarmTest, TrialOfAnUnknownBaselineIsRefused) {
-  const Status submitted = client_->Submit({MakeTrial("t", baseline_, std::string(32, 'a'))});
+  const Status submitted = client_->Submit({TrialOf("t", baseline_, std::string(32, 'a'))});
   EXPECT_EQ(submitted.code(), absl::StatusCode::kInvalidArgument) << submitted;
 }
 
@@ -184,7 +191,7 @@ TEST_F(EmbeddedFarmTest, KilledAgentIsRestartedAndItsTrialMeasuredAgain) {
   ASSERT_TRUE(client_->WaitDevice(30'000).ok());
   auto slow = Compile({.run_body = "usleep(300000); for (int i = 0; i < N; ++i) y[i] = 2 * x[i] + w[i % 10];"});
   ASSERT_TRUE(slow.ok());
-  ASSERT_TRUE(client_->Submit({MakeTrial("slow", *slow, baseline_hash_)}).ok());
+  ASSERT_TRUE(client_->Submit({TrialOf("slow", *slow, baseline_hash_)}).ok());
   ASSERT_TRUE(client_->WaitResults(400)->empty());
   kill(farm_->agent_pid(), SIGKILL);
   auto results = Collect(1);
@@ -195,7 +202,7 @@ TEST_F(EmbeddedFarmTest, KilledAgentIsRestartedAndItsTrialMeasuredAgain) {
 
 TEST_F(EmbeddedFarmTest, KilledTrackerLosesAndDoublesNothing) {
   std::vector<Trial> trials;
-  for (int i = 0; i < 150; ++i) trials.push_back(MakeTrial(StrCat("t", i), baseline_, baseline_hash_));
+  for (int i = 0; i < 150; ++i) trials.push_back(TrialOf(StrCat("t", i), baseline_, baseline_hash_));
   ASSERT_TRUE(client_->Submit(trials).ok());
   std::map<std::string, MeasureResult> results;
   for (int kills = 0; kills < 3 && results.size() < trials.size(); ++kills) {
@@ -225,7 +232,7 @@ std::vector<int> ChildrenOf(int pid) {
 
 TEST_F(EmbeddedFarmTest, RandomKillsOfTrackerAgentAndRunnerLoseAndDoubleNothing) {
   std::vector<Trial> trials;
-  for (int i = 0; i < 200; ++i) trials.push_back(MakeTrial(StrCat("t", i), baseline_, baseline_hash_));
+  for (int i = 0; i < 200; ++i) trials.push_back(TrialOf(StrCat("t", i), baseline_, baseline_hash_));
   ASSERT_TRUE(client_->Submit(trials).ok());
   Rng rng(2026);
   std::map<std::string, MeasureResult> results;

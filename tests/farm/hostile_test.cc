@@ -74,7 +74,7 @@ class HostileTest : public ::testing::Test {
   Trial Make(const std::string& id, const TestKernel& kernel) {
     auto artifact = Compile(kernel);
     EXPECT_TRUE(artifact.ok()) << artifact.status();
-    Trial trial = MakeTrial(id, artifact.value_or(""), baseline_hash_);
+    Trial trial = MakeTrial(id, client_->PutBlob(artifact.value_or("")).value_or(""), baseline_hash_);
     trial.run_deadline_ms = kDeadlineMs;
     return trial;
   }
@@ -120,7 +120,7 @@ TEST_F(HostileTest, EachIsReportedByKindAndTheNextTrialIsMeasured) {
   const std::vector<HostileKernel> kernels = HostileKernels(kDeadlineMs);
   for (const HostileKernel& hostile : kernels) {
     trials.push_back(Make(hostile.name, hostile.kernel));
-    trials.push_back(MakeTrial(StrCat("after ", hostile.name), good_, baseline_hash_));
+    trials.push_back(MakeTrial(StrCat("after ", hostile.name), baseline_hash_, baseline_hash_));
   }
   const int agent = farm_->agent_pid();
   auto results = Measure(trials);

@@ -144,7 +144,7 @@ TEST_F(ProtocolTest, TheTrialOfAKilledAgentGoesToAnotherOne) {
   auto first = Subprocess::Start(AgentProcess("first"));
   ASSERT_TRUE(first.ok());
   ASSERT_TRUE((*client)->WaitDevice(60'000).ok());
-  ASSERT_TRUE((*client)->Submit({MakeTrial("t", *slow, hash)}).ok());
+  ASSERT_TRUE((*client)->Submit({MakeTrial("t", *(*client)->PutBlob(*slow), hash)}).ok());
   ASSERT_TRUE((*client)->WaitResults(300)->empty());
   (*first)->Kill(SIGKILL);
   auto second = Subprocess::Start(AgentProcess("second"));

@@ -70,6 +70,7 @@ class SimulatedFleetTest : public ::testing::Test {
     std::vector<Trial> trials(static_cast<size_t>(count));
     for (int i = 0; i < count; ++i) {
       trials[static_cast<size_t>(i)].trial_id = StrCat("t", i);
+      trials[static_cast<size_t>(i)].artifact_hash = *baseline;
       trials[static_cast<size_t>(i)].baseline_hash = *baseline;
     }
     ASSERT_TRUE(client_->Submit(trials).ok());

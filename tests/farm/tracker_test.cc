@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "base/hash.h"
 #include "farm/memory_store.h"
 
@@ -16,7 +18,7 @@ using ::testing::IsEmpty;
 
 class FakePort : public AgentPort {
  public:
-  void Send(const proto::TrackerMessage& message) override { messages.push_back(message); }
+  void Send(proto::TrackerMessage message) override { messages.push_back(std::move(message)); }
   void Close(const Status& why) override { closed = why; }
 
   std::vector<proto::Grant> Grants() const {
@@ -46,24 +48,27 @@ class FakePort : public AgentPort {
   Status closed;
 };
 
-// A store whose results cannot be written while `broken`.
-class BreakableStore : public MemoryStore {
- public:
-  Status PutResult(const std::string& session, const std::string& trial, std::string_view result) override {
-    if (broken) return absl::ResourceExhaustedError("the disk is full");
-    return MemoryStore::PutResult(session, trial, result);
-  }
-  bool broken = false;
-};
-
 class TrackerTest : public ::testing::Test {
  protected:
   TrackerTest() {
     Restart();
     OpenSession("s");
-    blob_hash_ = ContentHash("baseline");
-    EXPECT_TRUE(tracker_->PutBlob(blob_hash_, "baseline").ok());
   }
+
+  // The tracker for one call, whose effects are let out at the end of the statement, as after a commit.
+  class Settled {
+   public:
+    explicit Settled(Tracker* tracker) : tracker_(tracker) {}
+    ~Settled() {
+      EXPECT_TRUE(tracker_->failure().ok()) << tracker_->failure();
+      for (Tracker::Effect& effect : tracker_->TakeEffects()) effect(absl::OkStatus());
+    }
+    Tracker* operator->() const { return tracker_; }
+
+   private:
+    Tracker* tracker_;
+  };
+  Settled tracker() { return Settled(tracker_.get()); }
 
   void Restart() {
     tracker_.reset();
@@ -72,22 +77,34 @@ class TrackerTest : public ::testing::Test {
     tracker_ = std::move(*tracker);
   }
 
-  void OpenSession(const std::string& id) {
+  void OpenSession(const std::string& id, const std::string& user = "") {
     proto::OpenSessionRequest request;
     request.set_session_id(id);
+    request.set_user(user);
     request.set_device_class("c");
-    ASSERT_TRUE(tracker_->OpenSession(request).ok());
+    ASSERT_TRUE(tracker()->OpenSession(request).ok());
   }
 
-  StatusOr<int> Submit(const std::vector<std::string>& ids, const std::string& session = "s") {
+  // Of trials with one baseline, and an artifact each, of which `blobs` says whether they come along.
+  static proto::SubmitRequest Trials(const std::vector<std::string>& ids, const std::string& session, bool blobs) {
     proto::SubmitRequest request;
     request.set_session_id(session);
     for (const std::string& id : ids) {
       proto::Trial* trial = request.add_trials();
       trial->set_trial_id(id);
-      trial->set_baseline_hash(blob_hash_);
+      trial->set_artifact_hash(ContentHash(id));
+      trial->set_baseline_hash(ContentHash("baseline"));
+      for (const std::string& hash : {trial->artifact_hash(), trial->baseline_hash()}) {
+        if (!blobs) break;
+        request.add_blobs()->set_hash(hash);
+        request.mutable_blobs()->rbegin()->set_data(StrCat("frame of ", hash));
+      }
     }
-    return tracker_->Submit(request);
+    return request;
+  }
+
+  StatusOr<int> Submit(const std::vector<std::string>& ids, const std::string& session = "s", bool blobs = true) {
+    return tracker()->Submit(Trials(ids, session, blobs));
   }
 
   std::shared_ptr<FakePort> Attach(const std::string& agent, int slots = 1,
@@ -99,17 +116,42 @@ class TrackerTest : public ::testing::Test {
     hello.set_slots(slots);
     for (const proto::Lease& lease : holding) *hello.add_holding() = lease;
     auto port = std::make_shared<FakePort>();
-    const Status attached = tracker_->Attach(hello, port);
+    const Status attached = tracker()->Attach(hello, port);
     EXPECT_TRUE(attached.ok()) << attached;
+    ports_[agent] = port;
     return port;
   }
 
+  void Say(const std::string& agent, const proto::AgentMessage& message) {
+    tracker()->OnMessage(agent, ports_[agent].get(), message);
+  }
+
+  void Start(const std::string& agent, const proto::Lease& lease) {
+    proto::AgentMessage message;
+    *message.mutable_started()->mutable_lease() = lease;
+    Say(agent, message);
+  }
+
+  void GiveBack(const std::string& agent, const proto::Lease& lease, const std::string& reason) {
+    proto::AgentMessage message;
+    *message.mutable_returned()->mutable_lease() = lease;
+    message.mutable_returned()->set_reason(reason);
+    Say(agent, message);
+  }
+
+  void Beat(const std::string& agent, const std::vector<proto::Lease>& holding) {
+    proto::AgentMessage message;
+    message.mutable_heartbeat();
+    for (const proto::Lease& lease : holding) *message.mutable_heartbeat()->add_holding() = lease;
+    Say(agent, message);
+  }
+
   void Finish(const std::string& agent, const proto::Lease& lease, double median_ns = 1) {
-    proto::TrialFinished finished;
-    *finished.mutable_lease() = lease;
-    finished.mutable_result()->set_median_ns(median_ns);
-    finished.set_busy_seconds(0.5);
-    tracker_->OnFinished(agent, finished);
+    proto::AgentMessage message;
+    *message.mutable_finished()->mutable_lease() = lease;
+    message.mutable_finished()->mutable_result()->set_median_ns(median_ns);
+    message.mutable_finished()->set_busy_seconds(0.5);
+    Say(agent, message);
   }
 
   // The results that a client gets now, acknowledging `acknowledged` first.
@@ -119,23 +161,32 @@ class TrackerTest : public ::testing::Test {
     request.set_session_id(session);
     for (const std::string& id : acknowledged) request.add_acknowledged_trial_ids(id);
     std::vector<proto::MeasureResult> results;
-    tracker_->WaitResults(request, [&](StatusOr<proto::WaitResultsReply> reply) {
+    tracker()->WaitResults(request, [&](StatusOr<proto::WaitResultsReply> reply) {
       ASSERT_TRUE(reply.ok()) << reply.status();
       results.assign(reply->results().begin(), reply->results().end());
     });
     return results;
   }
 
+  StatusOr<int> SetDevice(const std::string& device, proto::SetDeviceRequest::Change change,
+                          const std::string& user = "") {
+    proto::SetDeviceRequest request;
+    request.set_device(device);
+    request.set_change(change);
+    request.set_user(user);
+    return tracker()->SetDevice(request);
+  }
+
   void PassLease() {
     clock_.AdvanceMs(options_.lease_ms + 1);
-    tracker_->Tick();
+    tracker()->Tick();
   }
 
   TrackerOptions options_;
   FakeClock clock_;
-  BreakableStore store_;
+  MemoryStore store_;
   std::unique_ptr<Tracker> tracker_;
-  std::string blob_hash_;
+  std::map<std::string, std::shared_ptr<FakePort>> ports_;  // by agent id, the newest
 };
 
 TEST_F(TrackerTest, HandsTrialsOutInOrderOneSlotAtATime) {
@@ -162,11 +213,9 @@ TEST_F(TrackerTest, SubmittingTwiceIsSubmittingOnce) {
   EXPECT_THAT(port->GrantedIds(), ElementsAre("a", "b"));
 }
 
-TEST_F(TrackerTest, SubmittingNeedsASessionAndTheBaseline) {
+TEST_F(TrackerTest, SubmittingNeedsASessionAndTheBlobs) {
   EXPECT_EQ(Submit({"a"}, "unknown").status().code(), absl::StatusCode::kNotFound);
-  blob_hash_ = "0123";
-  EXPECT_EQ(Submit({"a"}).status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(tracker_->PutBlob("0123", "other bytes").code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Submit({"a"}, "s", /*blobs=*/false).status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
 TEST_F(TrackerTest, ResultsAreDeliveredUntilTheyAreAcknowledged) {
@@ -191,7 +240,7 @@ TEST_F(TrackerTest, AWaitEndsWithTheFirstResult) {
   request.set_session_id("s");
   request.set_wait_ms(1000);
   int answers = 0, results = 0;
-  tracker_->WaitResults(request, [&](StatusOr<proto::WaitResultsReply> reply) {
+  tracker()->WaitResults(request, [&](StatusOr<proto::WaitResultsReply> reply) {
     ++answers;
     results = reply->results_size();
   });
@@ -206,12 +255,12 @@ TEST_F(TrackerTest, AWaitWithoutResultsEndsWithItsTime) {
   request.set_session_id("s");
   request.set_wait_ms(1000);
   int answers = 0;
-  tracker_->WaitResults(request, [&](StatusOr<proto::WaitResultsReply>) { ++answers; });
+  tracker()->WaitResults(request, [&](StatusOr<proto::WaitResultsReply>) { ++answers; });
   clock_.AdvanceMs(999);
-  tracker_->Tick();
+  tracker()->Tick();
   EXPECT_EQ(answers, 0);
   clock_.AdvanceMs(1);
-  tracker_->Tick();
+  tracker()->Tick();
   EXPECT_EQ(answers, 1);
 }
 
@@ -219,7 +268,7 @@ TEST_F(TrackerTest, ExpiredLeaseGoesToAnotherAgentAndTheOldTokenIsWorthless) {
   ASSERT_TRUE(Submit({"a"}).ok());
   auto x = Attach("x"), y = Attach("y");
   const proto::Lease old_lease = x->Grants()[0].lease();
-  tracker_->Detach("x", x.get());
+  tracker()->Detach("x", x.get());
   PassLease();
   ASSERT_THAT(y->GrantedIds(), ElementsAre("a"));
   EXPECT_GT(y->Grants()[0].lease().token(), old_lease.token());
@@ -239,10 +288,8 @@ TEST_F(TrackerTest, HeartbeatsKeepALease) {
   auto x = Attach("x"), y = Attach("y");
   for (int i = 0; i < 5; ++i) {
     clock_.AdvanceMs(options_.lease_ms / 2);
-    proto::Heartbeat heartbeat;
-    *heartbeat.add_holding() = x->Grants()[0].lease();
-    tracker_->OnHeartbeat("x", heartbeat);
-    tracker_->Tick();
+    Beat("x", {x->Grants()[0].lease()});
+    tracker()->Tick();
   }
   EXPECT_THAT(y->GrantedIds(), IsEmpty());
 }
@@ -251,7 +298,7 @@ TEST_F(TrackerTest, AnAgentThatComesBackWithItsLeaseKeepsIt) {
   ASSERT_TRUE(Submit({"a"}).ok());
   auto x = Attach("x");
   const proto::Lease lease = x->Grants()[0].lease();
-  tracker_->Detach("x", x.get());
+  tracker()->Detach("x", x.get());
   auto back = Attach("x", 1, {lease});
   EXPECT_EQ(x->closed.code(), absl::StatusCode::kOk);
   EXPECT_THAT(back->GrantedIds(), IsEmpty());
@@ -286,8 +333,8 @@ TEST_F(TrackerTest, ATrialThatTookTwoAgentsDownIsPoison) {
   for (const char* agent : {"x", "y"}) {
     auto port = Attach(agent);
     ASSERT_THAT(port->GrantedIds(), ElementsAre("a"));
-    tracker_->OnStarted(agent, port->Grants()[0].lease());
-    tracker_->Detach(agent, port.get());
+    Start(agent, port->Grants()[0].lease());
+    tracker()->Detach(agent, port.get());
     PassLease();
   }
   auto z = Attach("z");
@@ -302,10 +349,7 @@ TEST_F(TrackerTest, ATrialThatNeverStartsIsGivenUpWithAStatus) {
   auto x = Attach("x");
   for (int i = 0; i < options_.max_attempts; ++i) {
     ASSERT_EQ(x->Grants().size(), static_cast<size_t>(i) + 1);
-    proto::TrialReturned returned;
-    *returned.mutable_lease() = x->Grants().back().lease();
-    returned.set_reason("no baseline");
-    tracker_->OnReturned("x", returned);
+    GiveBack("x", x->Grants().back().lease(), "no baseline");
   }
   ASSERT_EQ(Poll().size(), 1u);
   EXPECT_EQ(Poll()[0].error(), proto::MEASURE_ERROR_NONE);
@@ -315,19 +359,19 @@ TEST_F(TrackerTest, ATrialThatNeverStartsIsGivenUpWithAStatus) {
 
 TEST_F(TrackerTest, ADrainingDeviceGetsNothingUntilItIsResumedAlsoOverARestart) {
   auto x = Attach("x");
-  ASSERT_EQ(*tracker_->Drain("x-host", false), 1);
+  ASSERT_EQ(*SetDevice("x-host", proto::SetDeviceRequest::DRAIN), 1);
   Restart();
   x = Attach("x");
   ASSERT_TRUE(Submit({"a"}).ok());
   EXPECT_THAT(x->GrantedIds(), IsEmpty());
-  EXPECT_EQ(tracker_->ListDevices("").devices(0).state(), proto::DEVICE_DRAINING);
-  ASSERT_EQ(*tracker_->Drain("x", true), 1);
+  EXPECT_EQ(tracker()->ListDevices("").devices(0).state(), proto::DEVICE_CORDONED);
+  ASSERT_EQ(*SetDevice("x", proto::SetDeviceRequest::RESUME), 1);
   EXPECT_THAT(x->GrantedIds(), ElementsAre("a"));
-  EXPECT_EQ(tracker_->Drain("nobody", false).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(SetDevice("nobody", proto::SetDeviceRequest::DRAIN).status().code(), absl::StatusCode::kNotFound);
 }
 
-TEST_F(TrackerTest, SessionsTakeTurns) {
-  OpenSession("t");
+TEST_F(TrackerTest, UsersTakeTurns) {
+  OpenSession("t", "another");
   ASSERT_TRUE(Submit({"s1", "s2", "s3"}).ok());
   ASSERT_TRUE(Submit({"t1", "t2"}, "t").ok());
   auto x = Attach("x", 4);
@@ -339,37 +383,21 @@ TEST_F(TrackerTest, CancelledTrialsAreRevokedAndGiveNoResult) {
   auto x = Attach("x");
   proto::CancelRequest request;
   request.set_session_id("s");
-  EXPECT_EQ(*tracker_->Cancel(request), 2);
+  EXPECT_EQ(*tracker()->Cancel(request), 2);
   EXPECT_EQ(x->Revokes(), 1);
   Finish("x", x->Grants()[0].lease());
   EXPECT_EQ(x->Acks(), 1);
   EXPECT_THAT(Poll(), IsEmpty());
 }
 
-TEST_F(TrackerTest, AResultThatCannotBeStoredIsNotAcknowledged) {
-  ASSERT_TRUE(Submit({"a"}).ok());
-  auto x = Attach("x");
-  const proto::Lease lease = x->Grants()[0].lease();
-  store_.broken = true;
-  Finish("x", lease, 9);
-  EXPECT_EQ(x->Acks(), 0);
-  EXPECT_THAT(std::string(x->closed.message()), HasSubstr("disk is full"));
-  EXPECT_THAT(Poll(), IsEmpty());
-
-  store_.broken = false;
-  auto back = Attach("x", 1, {lease});
-  Finish("x", lease, 9);
-  EXPECT_EQ(back->Acks(), 1);
-  EXPECT_EQ(Poll().size(), 1u);
-}
-
 TEST_F(TrackerTest, TheSessionOfAClientThatHasGoneIsDropped) {
   ASSERT_TRUE(Submit({"a"}).ok());
   clock_.AdvanceMs(options_.session_timeout_ms + 1);
-  tracker_->Tick();
+  tracker()->Tick();
   EXPECT_EQ(Submit({"b"}).status().code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(tracker_->GetBlob(blob_hash_).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(tracker()->GetBlob(ContentHash("baseline")).status().code(), absl::StatusCode::kNotFound);
   EXPECT_TRUE(store_.Load()->sessions.empty());
+  EXPECT_TRUE(store_.Load()->blob_hashes.empty());
 }
 
 TEST_F(TrackerTest, AgentsMustShowTheEnrolmentToken) {
@@ -379,24 +407,24 @@ TEST_F(TrackerTest, AgentsMustShowTheEnrolmentToken) {
   hello.set_agent_id("x");
   hello.mutable_device()->set_device_class("c");
   hello.set_enrolment_token("guess");
-  EXPECT_EQ(tracker_->Attach(hello, std::make_shared<FakePort>()).code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(tracker()->Attach(hello, std::make_shared<FakePort>()).code(), absl::StatusCode::kPermissionDenied);
 }
 
 TEST_F(TrackerTest, DevicesAndJobsSayWhatHappens) {
   ASSERT_TRUE(Submit({"a", "b", "c"}).ok());
   auto x = Attach("x");
   Finish("x", x->Grants()[0].lease());
-  const proto::JobStatus job = tracker_->ListJobs().jobs(0);
+  const proto::JobStatus job = tracker()->ListJobs().jobs(0);
   EXPECT_EQ(job.queued(), 1);
   EXPECT_EQ(job.running(), 1);
   EXPECT_EQ(job.undelivered(), 1);
-  const proto::DeviceStatus device = tracker_->ListDevices("c").devices(0);
+  const proto::DeviceStatus device = tracker()->ListDevices("c").devices(0);
   EXPECT_EQ(device.state(), proto::DEVICE_BUSY);
   EXPECT_EQ(device.trials_done(), 1);
   EXPECT_EQ(device.busy_seconds(), 0.5);
-  EXPECT_EQ(tracker_->ListDevices("other").devices_size(), 0);
-  tracker_->Detach("x", x.get());
-  EXPECT_EQ(tracker_->ListDevices("c").devices(0).state(), proto::DEVICE_OFFLINE);
+  EXPECT_EQ(tracker()->ListDevices("other").devices_size(), 0);
+  tracker()->Detach("x", x.get());
+  EXPECT_EQ(tracker()->ListDevices("c").devices(0).state(), proto::DEVICE_OFFLINE);
 }
 
 }  // namespace

@@ -35,10 +35,10 @@ StatusOr<std::string> Compile(const TestKernel& kernel) {
   return (*compiled)[source];
 }
 
-Trial MakeTrial(const std::string& id, const std::string& artifact, const std::string& baseline_hash) {
+Trial MakeTrial(const std::string& id, const std::string& artifact_hash, const std::string& baseline_hash) {
   Trial trial;
   trial.trial_id = id;
-  trial.artifact = artifact;
+  trial.artifact_hash = artifact_hash;
   trial.baseline_hash = baseline_hash;
   trial.seed = 17;
   trial.tolerances = {{.rtol = 1e-5, .atol = 1e-6}};

@@ -20,7 +20,7 @@ struct TestKernel {
 // The bytes of the shared object. Compiled once per distinct kernel and process.
 StatusOr<std::string> Compile(const TestKernel& kernel);
 
-// A trial of `artifact` that takes a few milliseconds.
-Trial MakeTrial(const std::string& id, const std::string& artifact, const std::string& baseline_hash);
+// A trial of the artifact that takes a few milliseconds.
+Trial MakeTrial(const std::string& id, const std::string& artifact_hash, const std::string& baseline_hash);
 
 }  // namespace tilth

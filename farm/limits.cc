@@ -1,0 +1,91 @@
+#include "farm/limits.h"
+
+#include <algorithm>
+
+#include "absl/strings/escaping.h"
+#include "proto/blob.h"
+
+namespace tilth {
+namespace {
+
+constexpr size_t kMaxNameBytes = 128, kMaxTitleBytes = 512;
+constexpr int kMaxTags = 32, kMaxBuffers = 1024;
+constexpr size_t kMaxHelloBytes = 1 << 20, kMaxTextBytes = 4096;
+constexpr int64_t kLongestMs = 24 * 3600 * 1000;
+constexpr size_t kMaxPrinted = 100;
+
+Status CheckName(std::string_view what, std::string_view text, bool may_be_empty, size_t max_bytes = kMaxNameBytes) {
+  if (text.empty() && !may_be_empty) return absl::InvalidArgumentError(StrCat("there is no ", what));
+  if (text.size() > max_bytes) {
+    return absl::InvalidArgumentError(
+        StrCat("the ", what, " has ", text.size(), " bytes, at most ", max_bytes, " are allowed"));
+  }
+  const bool printable = std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; });
+  if (printable) return absl::OkStatus();
+  return absl::InvalidArgumentError(StrCat("the ", what, " '", Printable(text), "' has control characters"));
+}
+
+template <typename Tags>
+Status CheckTags(const Tags& tags) {
+  if (tags.size() > kMaxTags) {
+    return absl::InvalidArgumentError(StrCat(tags.size(), " tags; at most ", kMaxTags, " are allowed"));
+  }
+  for (const std::string& tag : tags) TILTH_RETURN_IF_ERROR(CheckName("tag", tag, false));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Status CheckOpenSession(const proto::OpenSessionRequest& request) {
+  TILTH_RETURN_IF_ERROR(CheckName("session id", request.session_id(), false));
+  TILTH_RETURN_IF_ERROR(CheckName("session's name", request.name(), true, kMaxTitleBytes));
+  TILTH_RETURN_IF_ERROR(CheckName("device class", request.device_class(), false));
+  TILTH_RETURN_IF_ERROR(CheckName("user", request.user(), true));
+  return CheckTags(request.device_tags());
+}
+
+Status CheckTrial(const proto::Trial& trial) {
+  TILTH_RETURN_IF_ERROR(CheckName("trial id", trial.trial_id(), false));
+  for (const std::string& hash : {trial.artifact_hash(), trial.baseline_hash()}) {
+    if (IsContentHash(hash)) continue;
+    return absl::InvalidArgumentError(
+        StrCat("trial ", trial.trial_id(), ": '", Printable(hash), "' is no blob's hash"));
+  }
+  if (trial.tolerances_size() > kMaxBuffers || trial.value_bounds_size() > kMaxBuffers) {
+    return absl::InvalidArgumentError(
+        StrCat("trial ", trial.trial_id(), " has more than ", kMaxBuffers, " tolerances or value bounds"));
+  }
+  return absl::OkStatus();
+}
+
+Status CheckHello(const proto::AgentHello& hello) {
+  TILTH_RETURN_IF_ERROR(CheckName("agent id", hello.agent_id(), false));
+  TILTH_RETURN_IF_ERROR(CheckName("device class", hello.device().device_class(), false));
+  TILTH_RETURN_IF_ERROR(CheckName("host name", hello.device().host_name(), true, kMaxTitleBytes));
+  if (hello.ByteSizeLong() > kMaxHelloBytes) {
+    return absl::InvalidArgumentError(StrCat("a hello of ", hello.ByteSizeLong(), " bytes; at most ", kMaxHelloBytes));
+  }
+  return CheckTags(hello.tags());
+}
+
+void ClampDeadlines(proto::Trial* trial) {
+  trial->set_run_deadline_ms(std::clamp<int64_t>(trial->run_deadline_ms(), 0, kLongestMs));
+  trial->set_queue_deadline_ms(std::clamp<int64_t>(trial->queue_deadline_ms(), 0, kLongestMs));
+  trial->set_transfer_deadline_ms(std::clamp<int64_t>(trial->transfer_deadline_ms(), 0, kLongestMs));
+}
+
+void TrimResult(proto::MeasureResult* result) {
+  if (result->ByteSizeLong() <= kMaxResultBytes) return;
+  result->clear_samples_ns();
+  for (std::string* text :
+       {result->mutable_detail(), result->mutable_status_message(), result->mutable_device_fingerprint()}) {
+    // Escaped first, so that the cut does not fall into a character.
+    if (text->size() > kMaxTextBytes) *text = absl::CHexEscape(*text).substr(0, kMaxTextBytes);
+  }
+}
+
+std::string Printable(std::string_view text) {
+  return absl::CHexEscape(absl::string_view(text.data(), std::min(text.size(), kMaxPrinted))).substr(0, kMaxPrinted);
+}
+
+}  // namespace tilth

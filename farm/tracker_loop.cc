@@ -1,0 +1,104 @@
+#include "farm/tracker_loop.h"
+
+#include <chrono>
+#include <iterator>
+
+#include "base/logging.h"
+
+namespace tilth {
+namespace {
+
+constexpr std::chrono::milliseconds kTick{50};
+// So that no caller waits long for a commit on a slow disk, and a failure takes little with it.
+constexpr size_t kMaxBatch = 512;
+
+}  // namespace
+
+StatusOr<std::unique_ptr<TrackerLoop>> TrackerLoop::Start(const TrackerOptions& options, Store& store,
+                                                          const Clock& clock) {
+  std::unique_ptr<TrackerLoop> loop(new TrackerLoop(options, store, clock));
+  TILTH_ASSIGN_OR_RETURN(loop->tracker_, Tracker::Create(options, store, clock));
+  loop->thread_ = std::thread([started = loop.get()] { started->Run(); });
+  return loop;
+}
+
+TrackerLoop::~TrackerLoop() {
+  if (!thread_.joinable()) return;
+  {
+    std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+void TrackerLoop::Post(Event event, Dropped dropped) {
+  {
+    std::lock_guard lock(mutex_);
+    queue_.push_back({std::move(event), std::move(dropped)});
+    if (queue_.size() > 1) return;
+  }
+  wake_.notify_one();
+}
+
+void TrackerLoop::Run() {
+  for (;;) {
+    std::deque<Item> batch = NextBatch();
+    if (batch.empty() && stop_) break;
+    if (tracker_ == nullptr) Reload();
+    Apply(batch);
+  }
+  if (tracker_ != nullptr) tracker_->Abandon(absl::UnavailableError("the tracker ends"));
+}
+
+std::deque<TrackerLoop::Item> TrackerLoop::NextBatch() {
+  std::unique_lock lock(mutex_);
+  wake_.wait_for(lock, kTick, [this] { return stop_ || !queue_.empty(); });
+  if (queue_.size() <= kMaxBatch) return std::exchange(queue_, {});
+  std::deque<Item> batch(std::make_move_iterator(queue_.begin()),
+                         std::make_move_iterator(queue_.begin() + static_cast<std::ptrdiff_t>(kMaxBatch)));
+  queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(kMaxBatch));
+  return batch;
+}
+
+void TrackerLoop::Apply(std::deque<Item>& batch) {
+  if (tracker_ != nullptr) {
+    if (const Status begun = store_.Begin(); !begun.ok()) GoDown(begun);
+  }
+  if (tracker_ == nullptr) {
+    for (Item& item : batch) {
+      if (item.dropped) item.dropped(down_);
+    }
+    return;
+  }
+  for (Item& item : batch) item.event(*tracker_);
+  if (clock_.NowNs() >= next_tick_ns_) {
+    tracker_->Tick();
+    next_tick_ns_ = clock_.NowNs() + std::chrono::nanoseconds(kTick).count();
+  }
+  Status committed = tracker_->failure();
+  if (committed.ok()) committed = store_.Commit();
+  if (!committed.ok()) return GoDown(committed);
+  for (Tracker::Effect& effect : tracker_->TakeEffects()) effect(committed);
+}
+
+void TrackerLoop::GoDown(const Status& why) {
+  LogError("the tracker's store has failed, going back to what is stored: ", why.ToString());
+  store_.Rollback();
+  down_ = absl::UnavailableError(StrCat("the tracker cannot store its state: ", why.message()));
+  for (Tracker::Effect& effect : tracker_->TakeEffects()) effect(down_);
+  tracker_->Abandon(down_);
+  tracker_.reset();
+}
+
+void TrackerLoop::Reload() {
+  StatusOr<std::unique_ptr<Tracker>> tracker = Tracker::Create(options_, store_, clock_);
+  if (tracker.ok()) {
+    tracker_ = *std::move(tracker);
+    return;
+  }
+  down_ = absl::UnavailableError(StrCat("the tracker cannot read its state: ", tracker.status().message()));
+  LogError(down_.ToString());
+}
+
+}  // namespace tilth

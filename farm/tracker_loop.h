@@ -1,0 +1,84 @@
+// The tracker's one thread. Calls of clients, messages of agents and the passing of time are queued; the thread takes
+// all that wait (a bounded batch), applies them to the Tracker within one transaction of the store, commits, and only
+// then lets their effects out: one sync of the disk serves everything that came in while the last one was under way.
+//
+// Crash-only: when anything of the store fails, the batch has not happened. Its callers are told so (UNAVAILABLE), all
+// streams and waits end the same way, and the tracker is made anew from the store, again and again until that works.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "base/clock.h"
+#include "base/status.h"
+#include "farm/store.h"
+#include "farm/tracker.h"
+
+namespace tilth {
+
+class TrackerLoop {
+ public:
+  // Fails if the store cannot be read. `store` and `clock` must outlive the loop.
+  static StatusOr<std::unique_ptr<TrackerLoop>> Start(const TrackerOptions& options, Store& store, const Clock& clock);
+  ~TrackerLoop();  // what is queued is done first
+  TrackerLoop(const TrackerLoop&) = delete;
+  TrackerLoop& operator=(const TrackerLoop&) = delete;
+
+  // Applies `event` to the tracker, soon, on the loop's thread. `dropped`, if given, is called instead when there is no
+  // tracker at the time. From any thread.
+  using Event = absl::AnyInvocable<void(Tracker&)>;
+  using Dropped = absl::AnyInvocable<void(const Status&)>;
+  void Post(Event event, Dropped dropped = nullptr);
+
+  // The same for an action with an answer, which is given when the action is durable, or has not happened: then it is
+  // UNAVAILABLE.
+  template <typename Reply>
+  void Call(absl::AnyInvocable<Reply(Tracker&)> action, std::function<void(Reply)> answer);
+
+ private:
+  struct Item {
+    Event event;
+    Dropped dropped;
+  };
+
+  TrackerLoop(const TrackerOptions& options, Store& store, const Clock& clock)
+      : options_(options), store_(store), clock_(clock) {}
+  void Run();
+  // Waits for work or the next tick; empty and `stop_`: the end.
+  std::deque<Item> NextBatch();
+  void Apply(std::deque<Item>& batch);
+  // Ends everything that depends on what could not be stored.
+  void GoDown(const Status& why);
+  void Reload();
+
+  const TrackerOptions options_;
+  Store& store_;
+  const Clock& clock_;
+  std::unique_ptr<Tracker> tracker_;  // null: the store has failed, and could not be read since
+  Status down_;                       // why it is null
+  int64_t next_tick_ns_ = 0;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Item> queue_;
+  bool stop_ = false;
+  std::thread thread_;  // last: it uses the others
+};
+
+template <typename Reply>
+void TrackerLoop::Call(absl::AnyInvocable<Reply(Tracker&)> action, std::function<void(Reply)> answer) {
+  Post(
+      [action = std::move(action), answer](Tracker& tracker) mutable {
+        tracker.AddEffect([reply = action(tracker), answer = std::move(answer)](const Status& committed) mutable {
+          answer(committed.ok() ? std::move(reply) : Reply(committed));
+        });
+      },
+      [answer](const Status& why) { answer(Reply(why)); });
+}
+
+}  // namespace tilth

@@ -1,0 +1,125 @@
+// The tracker towards operators: lists, and what they say about devices.
+#include "base/logging.h"
+#include "farm/limits.h"
+#include "farm/tracker.h"
+
+namespace tilth {
+
+proto::ListDevicesReply Tracker::ListDevices(const std::string& device_class) {
+  proto::ListDevicesReply reply;
+  for (const auto& [agent_id, device] : devices_) {
+    if (!device_class.empty() && device->hello.device().device_class() != device_class) continue;
+    proto::DeviceStatus* status = reply.add_devices();
+    status->set_agent_id(agent_id);
+    *status->mutable_device() = device->hello.device();
+    status->set_state(StateOf(*device));
+    status->set_reason(ReasonOf(*device));
+    status->set_trials_done(device->trials_done);
+    status->set_trials_failed(device->trials_failed);
+    status->set_busy_seconds(device->busy_seconds);
+    *status->mutable_health() = device->hello.health();
+    status->set_agent_version(device->hello.agent_version());
+    for (const std::string& tag : device->tags) status->add_tags(tag);
+    status->set_reserved_for(device->settings.reserved_for);
+    if (device->port != nullptr) {
+      status->set_attached_seconds(static_cast<double>(clock_.NowNs() - device->attached_ns) * 1e-9);
+    }
+  }
+  return reply;
+}
+
+proto::DeviceState Tracker::StateOf(const DeviceState& device) {
+  if (device.port == nullptr) return proto::DEVICE_OFFLINE;
+  switch (device.settings.mode) {
+    case StoredDevice::Mode::kCordoned:
+      return device.leases.empty() ? proto::DEVICE_CORDONED : proto::DEVICE_DRAINING;
+    case StoredDevice::Mode::kDraining:
+      return device.leases.empty() ? proto::DEVICE_CORDONED : proto::DEVICE_DRAINING;
+    case StoredDevice::Mode::kOpen:
+      break;
+  }
+  return device.leases.empty() ? proto::DEVICE_IDLE : proto::DEVICE_BUSY;
+}
+
+std::string Tracker::ReasonOf(const DeviceState& device) {
+  switch (StateOf(device)) {
+    case proto::DEVICE_OFFLINE:
+      return "its agent is not attached";
+    case proto::DEVICE_IDLE:
+      return "waits for trials";
+    case proto::DEVICE_BUSY:
+      return "works on trials";
+    case proto::DEVICE_DRAINING:
+      return "finishes what it has; an operator lets it have no more";
+    default:
+      return "an operator lets it have no trials";
+  }
+}
+
+proto::ListJobsReply Tracker::ListJobs() {
+  proto::ListJobsReply reply;
+  std::map<uint64_t, const SessionState*> by_age(sessions_by_number_.begin(), sessions_by_number_.end());
+  for (const auto& [number, session] : by_age) {
+    proto::JobStatus* job = reply.add_jobs();
+    job->set_session_id(session->stored.id);
+    job->set_name(session->stored.name);
+    job->set_device_class(session->stored.device_class);
+    job->set_queued(static_cast<int64_t>(session->queue.size()));
+    job->set_running(session->running);
+    job->set_undelivered(static_cast<int64_t>(session->results.size()));
+    job->set_delivered(session->delivered);
+    job->set_idle_seconds(static_cast<double>(clock_.NowNs() - session->last_seen_ns) * 1e-9);
+  }
+  return reply;
+}
+
+StatusOr<int> Tracker::SetDevice(const proto::SetDeviceRequest& request) {
+  if (!proto::SetDeviceRequest::Change_IsValid(request.change())) {
+    return absl::InvalidArgumentError(StrCat("no such change of a device: ", static_cast<int>(request.change())));
+  }
+  if (request.change() == proto::SetDeviceRequest::RESERVE && request.user().empty()) {
+    return absl::InvalidArgumentError("a device is reserved for a user; none is given");
+  }
+  int count = 0;
+  for (auto& [agent_id, device] : devices_) {
+    if (agent_id != request.device() && device->hello.device().host_name() != request.device()) continue;
+    Apply(*device, request);
+    ++count;
+  }
+  if (count > 0) return count;
+  return absl::NotFoundError(StrCat("no device has the agent id or host name '", Printable(request.device()),
+                                    "'; `tilth farm devices` lists them"));
+}
+
+void Tracker::Apply(DeviceState& device, const proto::SetDeviceRequest& request) {
+  switch (request.change()) {
+    case proto::SetDeviceRequest::CORDON:
+      device.settings.mode = StoredDevice::Mode::kCordoned;
+      break;
+    case proto::SetDeviceRequest::DRAIN:
+      device.settings.mode = StoredDevice::Mode::kDraining;
+      break;
+    case proto::SetDeviceRequest::RESUME:
+      device.settings.mode = StoredDevice::Mode::kOpen;
+      break;
+    case proto::SetDeviceRequest::RESERVE:
+      device.settings.reserved_for = request.user();
+      break;
+    default:
+      device.settings.reserved_for.clear();
+      break;
+  }
+  settings_[device.agent_id] = device.settings;
+  Note(store_.PutDevice(device.settings));
+  UpdateFree(device);
+  if (request.change() == proto::SetDeviceRequest::CORDON) {
+    // By value: what is returned leaves the device's list.
+    const std::vector<TrialState*> leases = device.leases;
+    for (TrialState* trial : leases) {
+      if (!trial->started) LoseLease(*trial, "an operator has cordoned its device", Loss::kReturned);
+    }
+  }
+  Dispatch(*device.device_class);
+}
+
+}  // namespace tilth

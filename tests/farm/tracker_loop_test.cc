@@ -1,0 +1,223 @@
+// The loop over a store that fails: nobody is told of what is not durable.
+#include "farm/tracker_loop.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+
+#include "base/hash.h"
+#include "farm/memory_store.h"
+
+namespace tilth {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+// Fails where it is told to, as a full disk or a broken one does.
+class BreakableStore : public MemoryStore {
+ public:
+  Status Begin() override { return broken_begin ? Broken() : MemoryStore::Begin(); }
+  Status Commit() override {
+    ++commits;
+    return broken_commit ? Broken() : MemoryStore::Commit();
+  }
+  StatusOr<StoredContents> Load() override {
+    if (broken_load) return Broken();
+    return MemoryStore::Load();
+  }
+  Status PutResult(const std::string& session, const std::string& trial, std::string_view result) override {
+    return broken_results ? Broken() : MemoryStore::PutResult(session, trial, result);
+  }
+
+  std::atomic<bool> broken_begin = false, broken_commit = false, broken_load = false, broken_results = false;
+  std::atomic<int> commits = 0;
+
+ private:
+  static Status Broken() { return absl::ResourceExhaustedError("the disk is full"); }
+};
+
+class Port : public AgentPort {
+ public:
+  void Send(proto::TrackerMessage message) override {
+    std::lock_guard lock(mutex_);
+    messages_.push_back(std::move(message));
+  }
+  void Close(const Status& why) override {
+    std::lock_guard lock(mutex_);
+    closed_ = why;
+  }
+  std::vector<proto::TrackerMessage> messages() {
+    std::lock_guard lock(mutex_);
+    return messages_;
+  }
+  Status closed() {
+    std::lock_guard lock(mutex_);
+    return closed_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<proto::TrackerMessage> messages_;
+  Status closed_;
+};
+
+class TrackerLoopTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto loop = TrackerLoop::Start({}, store_, SystemClock());
+    ASSERT_TRUE(loop.ok()) << loop.status();
+    loop_ = *std::move(loop);
+    ASSERT_TRUE(OpenSession("s").ok());
+  }
+
+  template <typename Reply>
+  Reply Call(std::function<Reply(Tracker&)> action) {
+    std::promise<Reply> promise;
+    loop_->Call<Reply>(action, [&](Reply reply) { promise.set_value(std::move(reply)); });
+    return promise.get_future().get();
+  }
+
+  Status OpenSession(const std::string& id) {
+    proto::OpenSessionRequest request;
+    request.set_session_id(id);
+    request.set_device_class("c");
+    return Call<Status>([=](Tracker& tracker) { return tracker.OpenSession(request); });
+  }
+
+  StatusOr<int> Submit(const std::string& id) {
+    proto::SubmitRequest request;
+    request.set_session_id("s");
+    proto::Trial* trial = request.add_trials();
+    trial->set_trial_id(id);
+    trial->set_artifact_hash(ContentHash(id));
+    trial->set_baseline_hash(ContentHash("baseline"));
+    for (const std::string& hash : {trial->artifact_hash(), trial->baseline_hash()}) {
+      request.add_blobs()->set_hash(hash);
+    }
+    return Call<StatusOr<int>>([=](Tracker& tracker) { return tracker.Submit(request); });
+  }
+
+  std::shared_ptr<Port> Attach(const std::vector<proto::Lease>& holding = {}) {
+    auto port = std::make_shared<Port>();
+    proto::AgentHello hello;
+    hello.set_agent_id("x");
+    hello.mutable_device()->set_device_class("c");
+    hello.set_slots(4);
+    for (const proto::Lease& lease : holding) *hello.add_holding() = lease;
+    const Status attached = Call<Status>([=](Tracker& tracker) { return tracker.Attach(hello, port); });
+    EXPECT_TRUE(attached.ok()) << attached;
+    return port;
+  }
+
+  Status Finish(const std::shared_ptr<Port>& port, const proto::Lease& lease) {
+    proto::AgentMessage message;
+    *message.mutable_finished()->mutable_lease() = lease;
+    return Call<Status>([=](Tracker& tracker) {
+      tracker.OnMessage("x", port.get(), message);
+      return absl::OkStatus();
+    });
+  }
+
+  StatusOr<proto::WaitResultsReply> Wait(int wait_ms) {
+    proto::WaitResultsRequest request;
+    request.set_session_id("s");
+    request.set_wait_ms(wait_ms);
+    auto promise = std::make_shared<std::promise<StatusOr<proto::WaitResultsReply>>>();
+    const auto answer = [promise](StatusOr<proto::WaitResultsReply> reply) { promise->set_value(std::move(reply)); };
+    loop_->Post([=](Tracker& tracker) { tracker.WaitResults(request, answer); }, answer);
+    return promise->get_future().get();
+  }
+
+  BreakableStore store_;
+  std::unique_ptr<TrackerLoop> loop_;
+};
+
+TEST_F(TrackerLoopTest, AResultThatCannotBeStoredIsNotAcknowledgedAndCountsWhenItComesAgain) {
+  ASSERT_TRUE(Submit("a").ok());
+  auto port = Attach();
+  ASSERT_EQ(port->messages().size(), 2u);
+  const proto::Lease lease = port->messages()[1].grant().lease();
+  store_.broken_results = true;
+  EXPECT_EQ(Finish(port, lease).code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(port->messages().size(), 2u) << "no acknowledgement";
+  EXPECT_EQ(port->closed().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(port->closed().message()), HasSubstr("disk is full"));
+
+  store_.broken_results = false;
+  auto back = Attach({lease});
+  ASSERT_TRUE(Finish(back, lease).ok());
+  EXPECT_TRUE(back->messages().back().has_ack());
+  const auto results = Wait(0);
+  ASSERT_TRUE(results.ok()) << results.status();
+  EXPECT_EQ(results->results_size(), 1);
+}
+
+TEST_F(TrackerLoopTest, TrialsOfAFailedCommitAreNotThere) {
+  store_.broken_commit = true;
+  const Status refused = Submit("a").status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("disk is full"));
+  store_.broken_commit = false;
+  EXPECT_EQ(*Submit("a"), 1);
+  EXPECT_EQ(*Submit("a"), 0);
+}
+
+TEST_F(TrackerLoopTest, AGrantThatIsNotStoredIsNotSent) {
+  auto port = Attach();
+  store_.broken_commit = true;
+  EXPECT_FALSE(Submit("a").ok());
+  EXPECT_EQ(port->messages().size(), 1u) << "the welcome alone";
+  EXPECT_EQ(port->closed().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(TrackerLoopTest, AWaitThatHadBegunEndsWithTheFailure) {
+  auto waited = std::async(std::launch::async, [this] { return Wait(60'000); });
+  // Until the wait is in, failing commits meet it in its queue, where it ends the same way.
+  store_.broken_commit = true;
+  EXPECT_FALSE(Submit("a").ok());
+  EXPECT_EQ(waited.get().status().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(TrackerLoopTest, AStoreThatCannotBeReadMakesTheTrackerUnavailableUntilItCan) {
+  ASSERT_TRUE(Submit("a").ok());
+  store_.broken_begin = store_.broken_load = true;
+  EXPECT_EQ(Submit("b").status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(Submit("b").status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(Wait(0).status().code(), absl::StatusCode::kUnavailable);
+  store_.broken_begin = store_.broken_load = false;
+  EXPECT_EQ(*Submit("a"), 0);
+  EXPECT_EQ(*Submit("b"), 1);
+}
+
+TEST_F(TrackerLoopTest, WhatComesAtOnceIsCommittedTogether) {
+  // The first event holds the loop until all others wait behind it.
+  std::promise<void> go;
+  loop_->Post([&](Tracker&) { go.get_future().wait(); });
+  const int before = store_.commits;
+  std::atomic<int> answers = 0;
+  std::promise<void> all;
+  constexpr int kCalls = 200;
+  for (int i = 0; i < kCalls; ++i) {
+    loop_->Call<Status>(
+        [i](Tracker& tracker) {
+          proto::OpenSessionRequest request;
+          request.set_session_id(StrCat("s", i));
+          request.set_device_class("c");
+          return tracker.OpenSession(request);
+        },
+        [&](const Status& opened) {
+          EXPECT_TRUE(opened.ok());
+          if (++answers == kCalls) all.set_value();
+        });
+  }
+  go.set_value();
+  all.get_future().wait();
+  EXPECT_LE(store_.commits - before, 10);
+}
+
+}  // namespace
+}  // namespace tilth

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/logging.h"
 #include "base/unique_id.h"
+#include "base/utf8.h"
 #include "farm/client_blobs.h"
 #include "proto/convert.h"
 #include "proto/dial.h"
@@ -232,7 +233,7 @@ class FarmClient::Impl {
     proto::OpenSessionRequest request;
     request.set_protocol_version(kProtocolVersion);
     request.set_session_id(options_.session_id);
-    request.set_name(options_.session_name);
+    request.set_name(ValidUtf8(options_.session_name));
     request.set_device_class(options_.device_class);
     request.set_user(options_.user);
     for (const std::string& tag : options_.device_tags) request.add_device_tags(tag);

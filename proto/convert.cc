@@ -1,5 +1,6 @@
 #include "proto/convert.h"
 
+#include "base/utf8.h"
 #include "proto/measure.pb.h"
 
 namespace tilth {
@@ -59,9 +60,9 @@ Trial FromProto(const proto::Trial& message) {
 void ToProto(const MeasureResult& result, proto::MeasureResult* message) {
   message->set_trial_id(result.trial_id);
   message->set_error(static_cast<proto::MeasureErrorKind>(result.error));
-  message->set_detail(result.detail);
+  message->set_detail(ValidUtf8(result.detail));
   message->set_status_code(static_cast<int>(result.status.code()));
-  message->set_status_message(std::string(ToStd(result.status.message())));
+  message->set_status_message(ValidUtf8(ToStd(result.status.message())));
   message->mutable_samples_ns()->Assign(result.samples_ns.begin(), result.samples_ns.end());
   message->set_median_ns(result.median_ns);
   message->set_spread(result.spread);
@@ -130,9 +131,9 @@ DeviceHealth FromProto(const proto::DeviceHealth& message) {
 void ToProto(const Device& device, proto::Device* message) {
   message->set_fingerprint(device.fingerprint);
   message->set_device_class(device.device_class);
-  message->set_host_name(device.host_name);
+  message->set_host_name(ValidUtf8(device.host_name));
   message->set_architecture(device.architecture);
-  message->set_cpu_model(device.cpu_model);
+  message->set_cpu_model(ValidUtf8(device.cpu_model));
   for (const std::string& feature : device.cpu_features) message->add_cpu_features(feature);
   message->set_cores(device.cores);
   message->set_memory_bytes(device.memory_bytes);

@@ -1,5 +1,5 @@
-// Runs a fuzz target over a corpus, and over random mutations of it that are the same in every run: what a build without
-// libFuzzer can check in seconds.
+// Runs a fuzz target over a corpus, and over random mutations of it that are the same in every run: what a build
+// without libFuzzer can check in seconds.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>

@@ -139,6 +139,10 @@ void ToProto(const Device& device, proto::Device* message) {
   message->set_memory_bytes(device.memory_bytes);
   message->set_peak_gflops(device.peak_gflops);
   message->set_bandwidth_gbps(device.bandwidth_gbps);
+  message->set_kernel_release(device.kernel_release);
+  for (const std::string& zone : device.thermal_zones) message->add_thermal_zones(zone);
+  message->set_sandbox(device.sandbox);
+  message->set_accelerator(device.accelerator);
 }
 
 Device FromProto(const proto::Device& message) {
@@ -153,6 +157,10 @@ Device FromProto(const proto::Device& message) {
   device.memory_bytes = message.memory_bytes();
   device.peak_gflops = message.peak_gflops();
   device.bandwidth_gbps = message.bandwidth_gbps();
+  device.kernel_release = message.kernel_release();
+  device.thermal_zones.assign(message.thermal_zones().begin(), message.thermal_zones().end());
+  device.sandbox = message.sandbox();
+  device.accelerator = message.accelerator();
   return device;
 }
 

@@ -107,6 +107,10 @@ struct Device {
   int64_t memory_bytes = 0;
   double peak_gflops = 0;     // fp32, one core
   double bandwidth_gbps = 0;  // one core
+  std::string kernel_release;
+  std::vector<std::string> thermal_zones;
+  std::string sandbox;      // what contains candidates, for people
+  std::string accelerator;  // a GPU, for people; empty: none
 };
 
 }  // namespace tilth

@@ -83,9 +83,8 @@ class Agent::Impl {
   }
 
   Status Run() {
-    device_ = DescribeDevice();
-    device_.device_class = options_.device_class;
-    TILTH_RETURN_IF_ERROR(executor_->MeasurePeaks(&device_));
+    TILTH_ASSIGN_OR_RETURN(device_, KnowDevice(options_, *executor_));
+    LogInfo("candidates are contained by: ", device_.sandbox);
     LogInfo("device ", device_.cpu_model, ": ", device_.peak_gflops, " GFLOP/s, ", device_.bandwidth_gbps, " GB/s");
     // What a former life measured waits for a reading like everything else.
     for (proto::TrialFinished& finished : spool_->All()) {
@@ -392,6 +391,15 @@ class Agent::Impl {
   std::deque<proto::AgentMessage> outbox_;
   std::optional<proto::Lease> running_;
 };
+
+StatusOr<Device> KnowDevice(const AgentOptions& options, TrialExecutor& executor) {
+  Device device = DescribeDevice();
+  device.device_class = options.device_class;
+  TILTH_RETURN_IF_ERROR(executor.Identify(&device));
+  TILTH_RETURN_IF_ERROR(executor.Calibrate(&device, options.calibrate));
+  if (!options.containment.empty()) StrAppend(&device.sandbox, ", ", options.containment);
+  return device;
+}
 
 StatusOr<std::unique_ptr<Agent>> Agent::Create(const AgentOptions& options) {
   // Before the threads of the connection are there.

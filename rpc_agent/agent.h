@@ -16,8 +16,13 @@ struct AgentOptions {
   std::string device_class;
   std::string enrolment_token;
   std::string work_directory;  // one agent at a time; holds its identity, caches and unacknowledged results
+  bool calibrate = false;      // measure the device's peaks although they are known
+  std::string containment;     // what stands around its runners (Containment), for people
   ExecutorOptions executor;
 };
+
+// Everything that an agent tells of its device: read, asked of the runner, and measured if it never was.
+StatusOr<Device> KnowDevice(const AgentOptions& options, TrialExecutor& executor);
 
 class Agent {
  public:

@@ -16,6 +16,8 @@
 #include "base/logging.h"
 #include "base/version.h"
 #include "rpc_agent/agent.h"
+#include "rpc_agent/containment.h"
+#include "rpc_agent/describe.h"
 #include "rpc_agent/device_info.h"
 
 namespace tilth {
@@ -30,7 +32,7 @@ struct Arguments {
   std::string tracker, device_class, token, work_directory, runner, runner_wrapper;
   int core = -1;
   int64_t memory_limit_mb = -1;
-  bool verbose = false;
+  bool calibrate = false, describe = false, json = false, verbose = false;
 };
 
 std::string DefaultWorkDirectory(const std::string& device_class) {
@@ -61,6 +63,7 @@ StatusOr<AgentOptions> MakeOptions(const Arguments& arguments) {
   options.executor.runner.push_back(runner);
   options.executor.work_directory = options.work_directory;
   const std::vector<int> cores = AllowedCores();
+  options.calibrate = arguments.calibrate;
   options.executor.core = arguments.core >= 0 ? arguments.core : cores.empty() ? -1 : cores.back();
   // Half of the machine is more than any kernel's buffers, and leaves the other half to everybody else.
   options.executor.memory_limit_bytes =
@@ -84,8 +87,19 @@ void StopOnSignal(Agent& agent) {
   }).detach();
 }
 
+Status PrintDevice(const AgentOptions& options, bool as_json) {
+  TILTH_RETURN_IF_ERROR(MakeDirectories(options.work_directory));
+  TILTH_ASSIGN_OR_RETURN(const std::unique_ptr<TrialExecutor> executor, TrialExecutor::Create(options.executor));
+  TILTH_ASSIGN_OR_RETURN(const Device device, KnowDevice(options, *executor));
+  std::fputs((as_json ? DescribeAsJson(device) : DescribeForPeople(device)).c_str(), stdout);
+  return absl::OkStatus();
+}
+
 Status RunAgent(const Arguments& arguments) {
-  TILTH_ASSIGN_OR_RETURN(const AgentOptions options, MakeOptions(arguments));
+  TILTH_ASSIGN_OR_RETURN(AgentOptions options, MakeOptions(arguments));
+  const Containment containment(options.work_directory, options.executor.memory_limit_bytes);
+  options.containment = containment.description();
+  if (arguments.describe) return PrintDevice(options, arguments.json);
   TILTH_ASSIGN_OR_RETURN(const std::unique_ptr<Agent> agent, Agent::Create(options));
   StopOnSignal(*agent);
   return agent->Run();
@@ -96,17 +110,23 @@ int Main(int argc, char** argv) {
   app.footer(kFooter);
   app.set_version_flag("--version", StrCat("tilth-agent ", kVersion));
   Arguments arguments;
-  app.add_option("--tracker", arguments.tracker, "The tracker, HOST:PORT")->required();
-  app.add_option("--device-class", arguments.device_class, "Devices of one class are interchangeable")->required();
+  app.add_option("--tracker", arguments.tracker, "The tracker, HOST:PORT");
+  app.add_option("--device-class", arguments.device_class, "Devices of one class are interchangeable");
   app.add_option("--token", arguments.token, "The enrolment token, if the tracker asks for one");
   app.add_option("--work-dir", arguments.work_directory, "Identity, caches and unsent results (default: ~/.cache)");
   app.add_option("--core", arguments.core, "The core to measure on (default: the last one)");
   app.add_option("--memory-limit", arguments.memory_limit_mb, "Of a trial, in MiB; 0: none (default: half of memory)");
+  app.add_flag("--calibrate", arguments.calibrate, "Measure the device's peaks again, although they are known");
   app.add_option("--runner", arguments.runner, "The tilth-runner to use (default: beside this program)");
   app.add_option("--runner-wrapper", arguments.runner_wrapper, "Put before the runner: \"qemu-aarch64 -L SYSROOT\"");
+  CLI::Option* describe =
+      app.add_flag("--describe", arguments.describe, "Say what is known of this device, and what contains candidates");
+  app.add_flag("--json", arguments.json, "With --describe: as JSON")->needs(describe);
   app.add_flag("-v,--verbose", arguments.verbose, "Say what happens");
   try {
     app.parse(argc, argv);
+    if (!arguments.describe && arguments.tracker.empty()) throw CLI::RequiredError("--tracker");
+    if (!arguments.describe && arguments.device_class.empty()) throw CLI::RequiredError("--device-class");
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kExitUsage;
   }

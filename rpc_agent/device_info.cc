@@ -3,39 +3,92 @@
 #include <sched.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <string>
-#include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/files.h"
 #include "base/hash.h"
+#include "base/strings.h"
+#include "rpc_agent/cpu_parts.h"
+#include "rpc_agent/sensors.h"
 
 namespace tilth {
 namespace {
 
-// The value of the first "key : value" line of /proc/cpuinfo with one of these keys.
-std::string CpuInfo(const std::string& cpuinfo, std::initializer_list<std::string_view> keys) {
-  for (absl::string_view line : absl::StrSplit(cpuinfo, '\n')) {
-    const std::pair<absl::string_view, absl::string_view> field = absl::StrSplit(line, absl::MaxSplits(':', 1));
-    const std::string_view key = ToStd(absl::StripAsciiWhitespace(field.first));
-    if (std::find(keys.begin(), keys.end(), key) == keys.end()) continue;
-    return std::string(ToStd(absl::StripAsciiWhitespace(field.second)));
+std::string ReadLine(const std::string& path) {
+  // Strings of a device tree end with a zero byte.
+  const std::string text = ReadFile(path).value_or("");
+  return std::string(ToStd(absl::StripAsciiWhitespace(absl::string_view(text.c_str()))));
+}
+
+std::vector<std::string> SortedNames(const std::string& directory) {
+  std::vector<std::string> names = ListDirectory(directory).value_or(std::vector<std::string>());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// "1 Data 32K, 1 Instruction 32K, 2 Unified 1024K"
+std::string Caches(const std::string& core_directory) {
+  std::vector<std::string> caches;
+  for (const std::string& index : SortedNames(StrCat(core_directory, "/cache"))) {
+    if (!absl::StartsWith(index, "index")) continue;
+    const std::string cache = StrCat(core_directory, "/cache/", index);
+    caches.push_back(
+        StrCat(ReadLine(cache + "/level"), " ", ReadLine(cache + "/type"), " ", ReadLine(cache + "/size")));
+  }
+  return absl::StrJoin(caches, ", ");
+}
+
+std::string NvidiaGpu(const std::string& root) {
+  const std::string gpus = root + "/proc/driver/nvidia/gpus";
+  std::vector<std::string> models;
+  for (const std::string& name : SortedNames(gpus)) {
+    const std::string model = CpuInfoField(ReadFile(StrCat(gpus, "/", name, "/information")).value_or(""), "Model");
+    if (!model.empty()) models.push_back(model);
+  }
+  return absl::StrJoin(models, " + ");
+}
+
+// By its driver and, on PCI, its numbers: names are in libraries that a board need not have.
+std::string DrmGpu(const std::string& root) {
+  const std::string cards = root + "/sys/class/drm";
+  for (const std::string& card : SortedNames(cards)) {
+    // "card0", not its connectors "card0-HDMI-A-1".
+    if (!absl::StartsWith(card, "card") || absl::StrContains(card, "-")) continue;
+    const std::string device = StrCat(cards, "/", card, "/device");
+    std::string text;
+    for (absl::string_view line : absl::StrSplit(ReadFile(device + "/uevent").value_or(""), '\n')) {
+      if (absl::ConsumePrefix(&line, "DRIVER=")) text = StrCat("GPU of driver ", line);
+    }
+    const std::string vendor = ReadLine(device + "/vendor"), number = ReadLine(device + "/device");
+    if (!vendor.empty()) StrAppend(&text, text.empty() ? "GPU " : " ", vendor, ":", number);
+    if (!text.empty()) return text;
   }
   return "";
 }
 
-std::string CacheSizes() {
-  std::string text;
-  for (int level = 0; level < 5; ++level) {
-    const auto size = ReadFile(StrCat("/sys/devices/system/cpu/cpu0/cache/index", level, "/size"));
-    if (size.ok()) StrAppend(&text, *size);
+std::string CpuModel(const std::string& root, const std::string& cpuinfo, const std::vector<CpuPart>& parts) {
+  std::string board = ReadLine(root + "/proc/device-tree/model");
+  if (board.empty()) board = CpuInfoField(cpuinfo, "Model");
+  const std::string cores = DescribeParts(parts);
+  return board.empty() ? cores : cores.empty() ? board : StrCat(board, " (", cores, ")");
+}
+
+std::string Fingerprint(const std::string& root, const Device& device, const std::vector<CpuPart>& parts) {
+  std::string text = StrCat(device.architecture, "\n", device.cores, "\n", absl::StrJoin(device.cpu_features, " "),
+                            "\n", device.accelerator, "\n");
+  for (const CpuPart& part : parts) {
+    const std::string core = StrCat(root, "/sys/devices/system/cpu/cpu", part.cores.front());
+    StrAppend(&text, part.name, "\n", part.identity, "\n", part.cores.size(), "\n", Caches(core), "\n",
+              ReadLine(core + "/cpufreq/cpuinfo_max_freq"), "\n");
   }
-  return text;
+  // What the system keeps for itself differs from release to release.
+  constexpr int64_t kGib = int64_t{1} << 30;
+  return ContentHash(StrCat(text, (device.memory_bytes + kGib - 1) / kGib, " GiB\n"));
 }
 
 }  // namespace
@@ -51,24 +104,28 @@ std::vector<int> AllowedCores() {
   return cores;
 }
 
-Device DescribeDevice() {
+Device DescribeDevice(const std::string& system_root) {
   Device device;
   utsname names{};
   if (uname(&names) == 0) {
     device.host_name = names.nodename;
     device.architecture = names.machine;
+    device.kernel_release = names.release;
   }
-  const std::string cpuinfo = ReadFile("/proc/cpuinfo").value_or("");
-  device.cpu_model = CpuInfo(cpuinfo, {"model name", "Model", "CPU part"});
-  device.cpu_features = absl::StrSplit(CpuInfo(cpuinfo, {"flags", "Features"}), ' ', absl::SkipEmpty());
+  const std::string cpuinfo = ReadFile(system_root + "/proc/cpuinfo").value_or("");
+  const std::vector<CpuPart> parts = ParseCpuParts(cpuinfo);
+  device.cpu_model = CpuModel(system_root, cpuinfo, parts);
+  std::string features = CpuInfoField(cpuinfo, "flags");
+  if (features.empty()) features = CpuInfoField(cpuinfo, "Features");
+  device.cpu_features = absl::StrSplit(features, ' ', absl::SkipEmpty());
   std::sort(device.cpu_features.begin(), device.cpu_features.end());
   device.cores = static_cast<int>(std::max<size_t>(1, AllowedCores().size()));
   struct sysinfo memory{};
   if (sysinfo(&memory) == 0) device.memory_bytes = static_cast<int64_t>(memory.totalram) * memory.mem_unit;
-  // Not the host's name: boards of one kind may stand in for each other.
-  device.fingerprint =
-      ContentHash(StrCat(device.architecture, "\n", device.cpu_model, "\n", absl::StrJoin(device.cpu_features, " "),
-                         "\n", CpuInfo(cpuinfo, {"model", "CPU variant"}), "\n", CacheSizes(), "\n", device.cores));
+  device.thermal_zones = Sensors(-1, system_root).ThermalZones();
+  device.accelerator = NvidiaGpu(system_root);
+  if (device.accelerator.empty()) device.accelerator = DrmGpu(system_root);
+  device.fingerprint = Fingerprint(system_root, device, parts);
   return device;
 }
 

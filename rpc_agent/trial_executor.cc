@@ -18,6 +18,7 @@ namespace tilth {
 namespace {
 
 constexpr int64_t kExpectedCacheBytes = int64_t{2} << 30;
+constexpr int64_t kProbeDeadlineMs = 10'000;
 constexpr int64_t kPeakDeadlineMs = 60'000;
 constexpr int64_t kDefaultDeadlineMs = 10'000;
 constexpr int kStderrLines = 5;
@@ -149,20 +150,44 @@ StatusOr<TrialExecutor::Reply> TrialExecutor::RunChildOnce(const std::string& mo
   return reply;
 }
 
-Status TrialExecutor::MeasurePeaks(Device* device) {
-  TILTH_ASSIGN_OR_RETURN(Reply reply, RunChild("peak", StrCat(options_.core), kPeakDeadlineMs),
+Status TrialExecutor::Identify(Device* device) {
+  const std::string path = StrCat(options_.work_directory, "/probe");
+  TILTH_ASSIGN_OR_RETURN(const TrialDirectory directory, TrialDirectory::Create(path));
+  TILTH_ASSIGN_OR_RETURN(Reply reply, RunChild("probe", path, kProbeDeadlineMs), "asking the runner what it is");
+  const std::optional<runner::ProbeReply> probe = runner::ParseProbe(reply.reply);
+  if (!probe) return absl::InternalError(StrCat("the runner does not say what it is: ", reply.DeathDetail()));
+  device->sandbox = probe->sandbox;
+  if (probe->architecture == device->architecture) return absl::OkStatus();
+  device->architecture = probe->architecture;
+  device->cpu_model = StrCat(probe->architecture, " emulated on ", device->cpu_model);
+  device->cpu_features.clear();
+  device->fingerprint = ContentHash(StrCat(device->fingerprint, " ", probe->architecture));
+  return absl::OkStatus();
+}
+
+StatusOr<Calibration> TrialExecutor::MeasurePeaks() {
+  TILTH_ASSIGN_OR_RETURN(Reply reply, RunChild("peak", std::to_string(options_.core), kPeakDeadlineMs),
                          "measuring the device's peak");
   const std::optional<runner::PeakReply> peak = runner::ParsePeak(reply.reply);
-  if (!peak)
+  if (!peak) {
     return absl::InternalError(StrCat("the runner could not measure the device's peak: ", reply.DeathDetail()));
-  device->peak_gflops = peak_gflops_ = peak->gflops;
-  device->bandwidth_gbps = peak->bandwidth_gbps;
-  if (peak->architecture != device->architecture) {
-    device->architecture = peak->architecture;
-    device->cpu_model = StrCat(peak->architecture, " emulated on ", device->cpu_model);
-    device->cpu_features.clear();
-    device->fingerprint = ContentHash(StrCat(device->fingerprint, " ", peak->architecture));
   }
+  return Calibration{.peak_gflops = peak->gflops, .bandwidth_gbps = peak->bandwidth_gbps};
+}
+
+Status TrialExecutor::Calibrate(Device* device, bool anew) {
+  const std::string path = StrCat(options_.work_directory, "/calibration.json");
+  const StatusOr<std::string> program = ReadFile(options_.runner.back());
+  const std::string key = ContentHash(StrCat(device->fingerprint, " ", options_.core, " ", program.value_or("")));
+  std::optional<Calibration> calibration;
+  if (!anew) calibration = LoadCalibration(path, key);
+  if (!calibration) {
+    TILTH_ASSIGN_OR_RETURN(calibration, MeasurePeaks());
+    // Another start measures again.
+    if (const Status kept = StoreCalibration(path, key, *calibration); !kept.ok()) LogWarning(kept.ToString());
+  }
+  device->peak_gflops = peak_gflops_ = calibration->peak_gflops;
+  device->bandwidth_gbps = calibration->bandwidth_gbps;
   return absl::OkStatus();
 }
 

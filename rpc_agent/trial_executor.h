@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "proto/measure.h"
+#include "rpc_agent/calibration.h"
 #include "rpc_agent/disk_cache.h"
 
 namespace tilth {
@@ -24,8 +25,12 @@ class TrialExecutor {
  public:
   static StatusOr<std::unique_ptr<TrialExecutor>> Create(const ExecutorOptions& options);
 
-  // Measures the peaks, which later times are held against, and corrects the description where the runner is emulated.
-  Status MeasurePeaks(Device* device);
+  // Asks the runner what contains candidates, and corrects the description where the runner is emulated.
+  Status Identify(Device* device);
+
+  // Takes the device's peaks, which later times are held against, from the work directory; measures them if they are
+  // not there, are those of another device or another runner, or `anew` is asked for.
+  Status Calibrate(Device* device, bool anew);
 
   // The canary's fields of a reading of the device's health; the others are left 0. Needs the peaks.
   StatusOr<DeviceHealth> MeasureHealth();
@@ -45,6 +50,7 @@ class TrialExecutor {
   // The file with the baseline's outputs for this trial's data.
   StatusOr<std::string> ExpectedOutputs(const Trial& trial, const std::string& baseline_path);
   MeasureResult MeasureOnce(const Trial& trial, const std::string& artifact_path, const std::string& expected_path);
+  StatusOr<Calibration> MeasurePeaks();
   bool Drifted(const MeasureResult& result) const;
   // Where the directory of the running trial is.
   std::string TrialPath() const { return options_.work_directory + "/trial"; }

@@ -24,11 +24,9 @@ struct Mode {
 };
 
 constexpr Mode kModes[] = {
-    {"baseline", tilth::runner::BaselineMode},
-    {"canary", tilth::runner::CanaryMode},
-    {"model", tilth::runner::ModelMode},
-    {"peak", tilth::runner::PeakMode},
-    {"trial", tilth::runner::TrialMode},
+    {"baseline", tilth::runner::BaselineMode}, {"canary", tilth::runner::CanaryMode},
+    {"model", tilth::runner::ModelMode},       {"peak", tilth::runner::PeakMode},
+    {"probe", tilth::runner::ProbeMode},       {"trial", tilth::runner::TrialMode},
 };
 
 }  // namespace

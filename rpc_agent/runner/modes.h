@@ -12,5 +12,6 @@ int TrialMode(const std::string& request);     // verify the artifact against th
 int ModelMode(const std::string& request);     // run a model library, keep its outputs and time it
 int CanaryMode(const std::string& request);    // how fast and how even the device is now
 int PeakMode(const std::string& request);      // measure what the device can do at best
+int ProbeMode(const std::string& directory);   // what the runner is and what contains candidates
 
 }  // namespace tilth::runner

@@ -1,7 +1,5 @@
 // tilth-runner peak: measures the device's limits, which plausible times are held against. The request is the core to
 // pin to, as a decimal number; nothing or -1: none.
-#include <sys/utsname.h>
-
 #include <cstdlib>
 
 #include "rpc_agent/runner/fma_loop.h"
@@ -16,8 +14,6 @@ int PeakMode(const std::string& request) {
   constexpr int64_t kDurationNs = 100'000'000;
   ClaimCore(request.empty() ? -1 : std::atoi(request.c_str()));
   PeakReply reply;
-  utsname names{};
-  if (uname(&names) == 0) reply.architecture = names.machine;
   reply.gflops = MeasureFmaGflops(kDurationNs);
   reply.bandwidth_gbps = MeasureTriadGbps();
   ReportReply(FormatPeak(reply));

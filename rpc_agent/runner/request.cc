@@ -96,15 +96,24 @@ std::optional<KernelReply> ParseReply(const std::string& text) {
 }
 
 std::string FormatPeak(const PeakReply& reply) {
-  return Dump(
-      {{"architecture", reply.architecture}, {"gflops", reply.gflops}, {"bandwidth_gbps", reply.bandwidth_gbps}});
+  return Dump({{"gflops", reply.gflops}, {"bandwidth_gbps", reply.bandwidth_gbps}});
 }
 
 std::optional<PeakReply> ParsePeak(const std::string& text) {
   return Parse<PeakReply>(text, [](const Json& json, PeakReply& reply) {
-    json.at("architecture").get_to(reply.architecture);
     json.at("gflops").get_to(reply.gflops);
     json.at("bandwidth_gbps").get_to(reply.bandwidth_gbps);
+  });
+}
+
+std::string FormatProbe(const ProbeReply& reply) {
+  return Dump({{"architecture", reply.architecture}, {"sandbox", reply.sandbox}});
+}
+
+std::optional<ProbeReply> ParseProbe(const std::string& text) {
+  return Parse<ProbeReply>(text, [](const Json& json, ProbeReply& reply) {
+    json.at("architecture").get_to(reply.architecture);
+    json.at("sandbox").get_to(reply.sandbox);
   });
 }
 

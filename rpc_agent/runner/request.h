@@ -50,9 +50,14 @@ struct KernelReply {
 
 // For the mode `peak`: what one core can do at best.
 struct PeakReply {
-  std::string architecture;   // the runner's own ("aarch64"), which an emulator may make another than the agent's
   double gflops = 0;          // fp32, two per fused multiply-add
   double bandwidth_gbps = 0;  // triad, 1e9 bytes per second
+};
+
+// For the mode `probe`.
+struct ProbeReply {
+  std::string architecture;  // the runner's own ("aarch64"), which an emulator may make another than the agent's
+  std::string sandbox;       // what contains candidates, for people
 };
 
 // For the mode `canary`: how the device is now.
@@ -68,6 +73,8 @@ std::string FormatReply(const KernelReply& reply);
 std::optional<KernelReply> ParseReply(const std::string& text);
 std::string FormatPeak(const PeakReply& reply);
 std::optional<PeakReply> ParsePeak(const std::string& text);
+std::string FormatProbe(const ProbeReply& reply);
+std::optional<ProbeReply> ParseProbe(const std::string& text);
 std::string FormatCanaryRequest(const CanaryRequest& request);
 std::optional<CanaryRequest> ParseCanaryRequest(const std::string& text);
 std::string FormatCanary(const CanaryReading& reading);

@@ -16,6 +16,7 @@
 #include "base/files.h"
 #include "base/logging.h"
 #include "base/posix.h"
+#include "base/rng.h"
 #include "base/unique_id.h"
 #include "base/version.h"
 #include "proto/blob.h"
@@ -135,6 +136,7 @@ class Agent::Impl {
 
   Status StayAttached() {
     std::chrono::milliseconds backoff = kFirstBackoff;
+    Rng rng(static_cast<uint64_t>(SystemClock().NowNs()) ^ std::hash<std::string>()(agent_id_));
     for (;;) {
       const int64_t begin_ns = SystemClock().NowNs();
       const Status ended = stream_.Converse(
@@ -148,7 +150,8 @@ class Agent::Impl {
       const std::string line =
           StrCat("no connection to the tracker at ", options_.tracker, ": ", ToStd(ended.message()));
       LogLine(backoff == kFirstBackoff ? LogLevel::kWarning : LogLevel::kInfo, line);
-      wake_.wait_for(lock, backoff, [this] { return stopping_; });
+      // Not all boards of a lab at once, when their tracker comes back.
+      wake_.wait_for(lock, backoff * (0.5 + 0.5 * rng.Uniform()), [this] { return stopping_; });
       backoff = std::min(2 * backoff, kLongestBackoff);
     }
   }
@@ -396,7 +399,7 @@ StatusOr<Device> KnowDevice(const AgentOptions& options, TrialExecutor& executor
   Device device = DescribeDevice();
   device.device_class = options.device_class;
   TILTH_RETURN_IF_ERROR(executor.Identify(&device));
-  TILTH_RETURN_IF_ERROR(executor.Calibrate(&device, options.calibrate));
+  TILTH_RETURN_IF_ERROR(executor.Calibrate(&device, options.recalibrate));
   if (!options.containment.empty()) StrAppend(&device.sandbox, ", ", options.containment);
   return device;
 }

@@ -32,7 +32,7 @@ struct Arguments {
   std::string tracker, device_class, token, work_directory, runner, runner_wrapper;
   int core = -1;
   int64_t memory_limit_mb = -1;
-  bool calibrate = false, describe = false, json = false, verbose = false;
+  bool recalibrate = false, describe = false, json = false, verbose = false;
 };
 
 std::string DefaultWorkDirectory(const std::string& device_class) {
@@ -63,7 +63,7 @@ StatusOr<AgentOptions> MakeOptions(const Arguments& arguments) {
   options.executor.runner.push_back(runner);
   options.executor.work_directory = options.work_directory;
   const std::vector<int> cores = AllowedCores();
-  options.calibrate = arguments.calibrate;
+  options.recalibrate = arguments.recalibrate;
   options.executor.core = arguments.core >= 0 ? arguments.core : cores.empty() ? -1 : cores.back();
   // Half of the machine is more than any kernel's buffers, and leaves the other half to everybody else.
   options.executor.memory_limit_bytes =
@@ -116,7 +116,7 @@ int Main(int argc, char** argv) {
   app.add_option("--work-dir", arguments.work_directory, "Identity, caches and unsent results (default: ~/.cache)");
   app.add_option("--core", arguments.core, "The core to measure on (default: the last one)");
   app.add_option("--memory-limit", arguments.memory_limit_mb, "Of a trial, in MiB; 0: none (default: half of memory)");
-  app.add_flag("--calibrate", arguments.calibrate, "Measure the device's peaks again, although they are known");
+  app.add_flag("--recalibrate", arguments.recalibrate, "Measure the device's peaks again, although they are known");
   app.add_option("--runner", arguments.runner, "The tilth-runner to use (default: beside this program)");
   app.add_option("--runner-wrapper", arguments.runner_wrapper, "Put before the runner: \"qemu-aarch64 -L SYSROOT\"");
   CLI::Option* describe =

@@ -26,12 +26,17 @@ StatusOr<std::unique_ptr<ResultSpool>> ResultSpool::Open(const std::string& dire
 Status ResultSpool::Add(const proto::TrialFinished& finished) {
   std::lock_guard lock(mutex_);
   // After a power cut the lease expires and another device measures; waiting for the disk would cost every trial.
-  return WriteFileAtomically(StrCat(directory_, "/", FileName(finished.lease())), finished.SerializeAsString(),
-                             Durability::kProcessDeath);
+  std::string bytes = finished.SerializeAsString();
+  Status written =
+      WriteFileAtomically(StrCat(directory_, "/", FileName(finished.lease())), bytes, Durability::kProcessDeath);
+  in_memory_.erase(finished.lease().token());
+  if (!written.ok()) in_memory_[finished.lease().token()] = std::move(bytes);
+  return written;
 }
 
 void ResultSpool::Remove(const proto::Lease& lease) {
   std::lock_guard lock(mutex_);
+  in_memory_.erase(lease.token());
   if (const Status removed = RemoveFile(StrCat(directory_, "/", FileName(lease))); !removed.ok()) {
     LogWarning(removed.ToString());
   }
@@ -51,6 +56,15 @@ std::vector<proto::TrialFinished> ResultSpool::All() const {
       RemoveFile(path).IgnoreError();
     }
   }
+  for (const auto& [token, bytes] : in_memory_) {
+    proto::TrialFinished finished;
+    // An older version of it may be on the disk.
+    std::erase_if(all, [token](const proto::TrialFinished& other) { return other.lease().token() == token; });
+    if (finished.ParseFromString(bytes)) all.push_back(std::move(finished));
+  }
+  std::sort(all.begin(), all.end(), [](const proto::TrialFinished& a, const proto::TrialFinished& b) {
+    return a.lease().token() < b.lease().token();
+  });
   return all;
 }
 

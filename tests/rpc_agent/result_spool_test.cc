@@ -1,6 +1,7 @@
 #include "rpc_agent/result_spool.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "base/files.h"
 #include "proto/farm.pb.h"
@@ -32,6 +33,23 @@ TEST(ResultSpoolTest, KeepsResultsOverRestartsInTheOrderOfTokens) {
   ASSERT_EQ(all.size(), 2u);
   EXPECT_EQ(all[0].lease().trial_id(), "t5");
   EXPECT_EQ(all[1].lease().token(), uint64_t{1} << 33);
+}
+
+TEST(ResultSpoolTest, ResultsThatTheDiskDoesNotTakeAreKeptInMemory) {
+  auto dir = TempDir::Create();
+  ASSERT_TRUE(dir.ok());
+  auto spool = ResultSpool::Open(dir->File("results"));
+  ASSERT_TRUE(spool.ok());
+  ASSERT_EQ(rmdir(dir->File("results").c_str()), 0);
+  EXPECT_FALSE((*spool)->Add(Finished(2, "full")).ok());
+  ASSERT_TRUE(MakeDirectories(dir->File("results")).ok());
+  EXPECT_TRUE((*spool)->Add(Finished(1, "stored")).ok());
+  const auto all = (*spool)->All();
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].lease().trial_id(), "stored");
+  EXPECT_EQ(all[1].lease().trial_id(), "full");
+  (*spool)->Remove(Finished(2, "").lease());
+  EXPECT_EQ((*spool)->All().size(), 1u);
 }
 
 TEST(ResultSpoolTest, DamagedFilesAreRemoved) {

@@ -16,7 +16,7 @@ struct AgentOptions {
   std::string device_class;
   std::string enrolment_token;
   std::string work_directory;  // one agent at a time; holds its identity, caches and unacknowledged results
-  bool calibrate = false;      // measure the device's peaks although they are known
+  bool recalibrate = false;    // measure the device's peaks although they are known
   std::string containment;     // what stands around its runners (Containment), for people
   ExecutorOptions executor;
 };

@@ -102,7 +102,7 @@ class Candidate {
     if (!instance_->Allocate()) return 0;
     instance_->Fill(request_.seed, request_.value_bounds);
     if (outputs_bytes == 0) return 1;
-    void* mapped = mmap(nullptr, outputs_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, kOutputsFd, 0);
+    void* mapped = mmap(nullptr, outputs_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, kOutputsFd, 0);
     if (mapped == MAP_FAILED) return 0;
     outputs_ = static_cast<char*>(mapped);
     return 1;

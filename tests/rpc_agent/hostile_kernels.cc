@@ -93,7 +93,28 @@ std::vector<HostileKernel> Scribbling() {
   };
 }
 
+// The messages of rpc_agent/runner/channel.h.
+constexpr char kAnswerInItsName[] = R"(
+  static int calls;
+  for (int i = 0; i < N; ++i) y[i] = 2 * x[i] + w[i % 10];
+  if (++calls < 2) return;
+  struct { uint64_t nonce; int op, count; int64_t amount; } command = {0};
+  struct { uint64_t nonce; int op; unsigned bytes; int64_t samples[128]; } answer;
+  uint64_t* stack = __builtin_frame_address(0);
+  while ((int)stack[1] != 6 || (int)(stack[1] >> 32) != 1 || stack[2] != 1) ++stack;
+  memcpy(&command, stack, 24);
+  do {
+    answer.nonce = command.nonce;
+    answer.op = command.op;
+    answer.bytes = command.op == 6 ? 16 * command.count : 4;
+    for (int i = 0; i < 128; ++i) answer.samples[i] = command.op != 6 ? -1 : i % 2 == 0 ? command.amount : 0;
+    write(3, &answer, 16 + answer.bytes);
+  } while (read(0, &command, 24) == 24);
+)";
+
 }  // namespace
+
+TestKernel ForgerOfTimes() { return Doing(kAnswerInItsName); }
 
 std::vector<HostileKernel> HostileKernels(int deadline_ms) {
   std::vector<HostileKernel> kernels = Forbidden();

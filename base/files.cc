@@ -38,10 +38,11 @@ Status WriteFile(const std::string& path, std::string_view bytes) {
   return absl::OkStatus();
 }
 
-Status WriteFileAtomically(const std::string& path, std::string_view bytes, Durability durability) {
-  const std::string beside = StrCat(path, ".new.", getpid());
-  UniqueFd fd(open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-  if (!fd.valid()) return ErrnoStatus(StrCat("creating ", beside));
+namespace {
+
+// Writes through `fd`, which is the open file `beside`, and puts that in the place of `path`.
+Status FinishAtomicWrite(UniqueFd fd, const std::string& beside, const std::string& path, std::string_view bytes,
+                         Durability durability) {
   Status written = WriteAll(fd.get(), bytes);
   const bool sync = durability == Durability::kPowerCut;
   if (written.ok() && sync && fdatasync(fd.get()) != 0) written = ErrnoStatus("syncing");
@@ -51,6 +52,41 @@ Status WriteFileAtomically(const std::string& path, std::string_view bytes, Dura
     return Annotate(written, StrCat("writing ", path));
   }
   return absl::OkStatus();
+}
+
+}  // namespace
+
+Status WriteFileAtomically(const std::string& path, std::string_view bytes, Durability durability) {
+  const std::string beside = StrCat(path, ".new.", getpid());
+  UniqueFd fd(open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  if (!fd.valid()) return ErrnoStatus(StrCat("creating ", beside));
+  return FinishAtomicWrite(std::move(fd), beside, path, bytes, durability);
+}
+
+Status WriteSecretFile(const std::string& path, std::string_view bytes) {
+  const std::string beside = StrCat(path, ".new.", getpid());
+  unlink(beside.c_str());  // one that a killed process left may be open to others
+  UniqueFd fd(open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd.valid()) return ErrnoStatus(StrCat("creating ", beside));
+  struct stat directory;
+  const std::string parent = std::filesystem::path(path).parent_path().string();
+  if (geteuid() == 0 && stat(parent.empty() ? "." : parent.c_str(), &directory) == 0 && directory.st_uid != 0 &&
+      fchown(fd.get(), directory.st_uid, directory.st_gid) != 0) {
+    const Status failed = ErrnoStatus(StrCat("giving ", beside, " to the owner of its directory"));
+    unlink(beside.c_str());
+    return failed;
+  }
+  return FinishAtomicWrite(std::move(fd), beside, path, bytes, Durability::kPowerCut);
+}
+
+Status CheckSecretFile(const std::string& path) {
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0) return ErrnoStatus(StrCat("looking at ", path));
+  if ((info.st_mode & 077) == 0) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrFormat(
+      "others than its owner may use the key in %s (mode %04o): chmod 600 it, and if somebody may have read it, replace "
+      "the key",
+      path, info.st_mode & 07777));
 }
 
 bool FileExists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }

@@ -9,11 +9,16 @@
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
 #include "absl/strings/str_format.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
 #include "base/files.h"
 #include "base/logging.h"
 #include "cli/commands.h"
+#include "cli/farm.h"
+#include "cli/identity_argument.h"
 #include "cli/table.h"
 #include "farm/client.h"
+#include "farm/security.h"
 #include "farm/sqlite_store.h"
 #include "farm/tracker_server.h"
 #include "nlohmann/json.hpp"
@@ -27,6 +32,8 @@ struct Arguments {
   std::string listen = "127.0.0.1:9190", state_directory = "tilth-farm", port_file;
   TrackerOptions tracker;
   bool verbose = false, no_sync = false;
+  bool insecure = false, yes_in_the_clear = false;
+  std::string certificate_lifetime = "2160h";
 
   std::string address = "127.0.0.1:9190", device_class, device;
   bool resume = false, json = false;
@@ -50,6 +57,23 @@ class StopSignals {
   sigset_t signals_;
 };
 
+// Null if the state has not been initialised: in the clear.
+StatusOr<std::unique_ptr<FarmSecurity>> OpenSecurity(const Arguments& arguments) {
+  if (!FarmSecurity::IsInitialised(arguments.state_directory)) return nullptr;
+  if (arguments.insecure) {
+    return absl::FailedPreconditionError(
+        StrCat("the state in ", arguments.state_directory, " has been initialised for TLS; leave --insecure out"));
+  }
+  absl::Duration lifetime;
+  if (!absl::ParseDuration(arguments.certificate_lifetime, &lifetime) || lifetime <= absl::ZeroDuration()) {
+    return absl::InvalidArgumentError(
+        StrCat("--certificate-lifetime ", arguments.certificate_lifetime, ": give a duration, as in 720h"));
+  }
+  const int64_t lifetime_s = absl::ToInt64Seconds(lifetime);
+  return FarmSecurity::Open(arguments.state_directory, SystemClock(),
+                            {.member_lifetime_s = lifetime_s, .server_lifetime_s = lifetime_s});
+}
+
 Status Serve(const Arguments& arguments) {
   const StopSignals stop;
   SetLogTag("tracker");
@@ -58,12 +82,17 @@ Status Serve(const Arguments& arguments) {
   const Durability durability = arguments.no_sync ? Durability::kProcessDeath : Durability::kPowerCut;
   TILTH_ASSIGN_OR_RETURN(const std::unique_ptr<Store> store,
                          OpenSqliteStore(StrCat(arguments.state_directory, "/tracker.db"), durability));
-  TILTH_ASSIGN_OR_RETURN(const std::unique_ptr<TrackerServer> server,
-                         TrackerServer::Start(arguments.listen, arguments.tracker, *store));
+  TILTH_ASSIGN_OR_RETURN(const std::unique_ptr<FarmSecurity> security, OpenSecurity(arguments));
+  TILTH_ASSIGN_OR_RETURN(
+      const std::unique_ptr<TrackerServer> server,
+      TrackerServer::Start(arguments.listen, arguments.tracker, *store,
+                           {.security = security.get(),
+                            .clear_text_allowed = arguments.insecure && arguments.yes_in_the_clear}));
   if (!arguments.port_file.empty()) {
     TILTH_RETURN_IF_ERROR(WriteFileAtomically(arguments.port_file, StrCat(server->port(), "\n")));
   }
-  std::cout << "tracker listens on port " << server->port() << ", state in " << arguments.state_directory
+  std::cout << "tracker listens on port " << server->port() << (security == nullptr ? " in the clear" : " with TLS")
+            << ", state in " << arguments.state_directory
             << "; Ctrl-C ends it" << std::endl;
   stop.Wait();
   return absl::OkStatus();
@@ -190,15 +219,22 @@ void AddFarmCommand(CLI::App& app, int* exit_code) {
                               "--listen 127.0.0.1:9190 --state /var/lib/tilth", arguments, exit_code, Serve);
   serve
       ->add_option("--listen", a.listen,
-                   "HOST:PORT; port 0: any free one. There is no encryption yet: keep to loopback "
-                   "or a trusted network")
+                   "HOST:PORT; port 0: any free one. Off loopback only with TLS: `tilth farm init` first")
       ->capture_default_str();
   serve->add_option("--state", a.state_directory, "Directory of the durable queue")->capture_default_str();
   serve->add_flag("--no-sync", a.no_sync,
                   "Do not wait for the disk: the newest trials and results survive the death of the process, "
                   "but not a power cut");
   serve->add_option("--port-file", a.port_file, "Write the port here once it listens");
-  serve->add_option("--token", a.tracker.enrolment_token, "Agents must show it");
+  serve->add_option("--certificate-lifetime", a.certificate_lifetime,
+                    "Of certificates that are made from now on; each is renewed after two thirds of it")
+      ->capture_default_str();
+  CLI::Option* insecure =
+      serve->add_flag("--insecure", a.insecure, "Listen in the clear off loopback; say --yes-in-the-clear, too");
+  serve
+      ->add_flag("--yes-in-the-clear", a.yes_in_the_clear,
+                 "Yes: anybody who reaches the tracker may run code on every device")
+      ->needs(insecure);
   serve->add_option("--lease-ms", a.tracker.lease_ms, "How long a silent agent keeps a trial")
       ->capture_default_str()
       ->check(CLI::Range(100, 3'600'000));
@@ -220,6 +256,11 @@ void AddFarmCommand(CLI::App& app, int* exit_code) {
   AddAddress(drain, a);
   drain->add_option("DEVICE", a.device, "Agent id or host name")->required();
   drain->add_flag("--resume", a.resume, "Give it trials again");
+
+  AddFarmMembers(farm, exit_code);
+  for (CLI::App* command : farm->get_subcommands(nullptr)) {
+    if (command != serve) AddIdentityArgument(command);
+  }
 }
 
 }  // namespace tilth

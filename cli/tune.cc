@@ -17,6 +17,7 @@
 #include "cli/artifact_cache_argument.h"
 #include "cli/commands.h"
 #include "cli/cost_model_argument.h"
+#include "cli/identity_argument.h"
 #include "cli/model_arguments.h"
 #include "cli/tune_space.h"
 #include "tuner/policies.h"
@@ -137,6 +138,7 @@ void AddTuneCommand(CLI::App& app, int* exit_code) {
   command->add_option("--seed", tune.seed, "of the search's random numbers (default: 1)");
   CLI::Option* farm =
       command->add_option("--farm", tune.farm_address, "HOST:PORT of a tracker (default: measure on this machine)");
+  AddIdentityArgument(command);
   command->add_option("--device", tune.device_class, "the class of devices on that farm")->needs(farm);
   command
       ->add_option("--replay", tune.replay_path,

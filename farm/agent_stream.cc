@@ -56,7 +56,18 @@ class StreamPort : public AgentPort {
 
 class AgentStream : public Reactor {
  public:
-  explicit AgentStream(TrackerLoop& loop) : loop_(loop), port_(std::make_shared<StreamPort>(this)) { port_->Read(); }
+  AgentStream(TrackerLoop& loop, FarmSecurity* security, const StatusOr<Peer>& peer)
+      : loop_(loop), security_(security), port_(std::make_shared<StreamPort>(this)) {
+    if (!peer.ok()) {
+      port_->Close(peer.status());
+      return;
+    }
+    peer_ = *peer;
+    if (security_ != nullptr) {
+      stream_ = security_->AddStream(peer_, [port = port_](const Status& why) { port->Close(why); });
+    }
+    port_->Read();
+  }
 
   void OnReadDone(bool ok) override {
     if (!ok) return port_->Close(absl::OkStatus());
@@ -68,6 +79,7 @@ class AgentStream : public Reactor {
   void OnCancel() override { port_->Close(absl::CancelledError("the agent has gone")); }
 
   void OnDone() override {
+    if (security_ != nullptr) security_->RemoveStream(stream_);
     if (!agent_id_.empty()) {
       loop_.Post([agent_id = agent_id_, port = port_](Tracker& tracker) { tracker.Detach(agent_id, port.get()); });
     }
@@ -83,6 +95,10 @@ class AgentStream : public Reactor {
       return ProtocolMismatch("tracker", hello.protocol_version(), kProtocolVersion);
     }
     if (hello.agent_id().empty()) return absl::InvalidArgumentError("the hello has no agent id");
+    if (const Status status = CheckIsAgent(peer_, hello.agent_id(), hello.device().device_class()); !status.ok()) {
+      security_->audit().WriteRefusal(peer_, "/tilth.proto.Agents/Attach", status);
+      return status;
+    }
     agent_id_ = hello.agent_id();
     loop_.Call<Status>([hello = std::move(*incoming.mutable_hello()),
                         port = port_](Tracker& tracker) { return tracker.Attach(hello, port); },
@@ -108,6 +124,9 @@ class AgentStream : public Reactor {
   }
 
   TrackerLoop& loop_;
+  FarmSecurity* const security_;
+  Peer peer_;
+  int64_t stream_ = 0;  // of security_
   std::shared_ptr<StreamPort> port_;
   std::string agent_id_;  // empty until the hello
   std::shared_ptr<std::atomic<int>> unhandled_ = std::make_shared<std::atomic<int>>(0);
@@ -115,6 +134,8 @@ class AgentStream : public Reactor {
 
 }  // namespace
 
-Reactor* NewAgentStream(TrackerLoop& loop) { return new AgentStream(loop); }
+Reactor* NewAgentStream(TrackerLoop& loop, FarmSecurity* security, const StatusOr<Peer>& peer) {
+  return new AgentStream(loop, security, peer);
+}
 
 }  // namespace tilth

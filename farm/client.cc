@@ -21,6 +21,7 @@
 #include "proto/dial.h"
 #include "proto/farm.grpc.pb.h"
 #include "proto/grpc_status.h"
+#include "proto/join.h"
 
 namespace tilth {
 namespace {
@@ -44,13 +45,13 @@ void SetDeadline(grpc::ClientContext& context, int64_t timeout_ms) {
 class FarmClient::Impl {
  public:
   explicit Impl(const FarmClientOptions& options) : options_(options) {
-    Dial();
     if (options_.session_id.empty()) options_.session_id = UniqueId();
     const char* user = std::getenv("USER");
     if (options_.user.empty() && user != nullptr) options_.user = user;
   }
 
   Status Connect() {
+    TILTH_RETURN_IF_ERROR(Dial());
     const Status opened = Retry(options_.connect_timeout_ms, [this] { return OpenSession(); });
     if (!Passing(opened)) return opened;
     return absl::UnavailableError(StrCat("no tracker answers at ", options_.address, " (", ToStd(opened.message()),
@@ -63,6 +64,7 @@ class FarmClient::Impl {
     proto::CloseSessionReply reply;
     grpc::ClientContext context;
     SetDeadline(context, 1'000);
+    if (Stub() == nullptr) return;
     Stub()->CloseSession(&context, request, &reply);
   }
 
@@ -155,10 +157,21 @@ class FarmClient::Impl {
     for (const auto& message : messages) blobs_.Release(*message);
   }
 
-  void Dial() {
-    auto stub = proto::Farm::NewStub(DialTracker(options_.address));
+  Status Dial() {
+    Identity identity;
+    if (!options_.in_the_clear) {
+      TILTH_ASSIGN_OR_RETURN(identity, FindFreshIdentity(options_.address));
+    }
+    auto stub = proto::Farm::NewStub(DialTracker(options_.address, identity));
     std::lock_guard lock(mutex_);
     stub_ = std::move(stub);
+    identity_ = identity;
+    return absl::OkStatus();
+  }
+
+  Identity identity() const {
+    std::lock_guard lock(mutex_);
+    return identity_;
   }
 
   std::shared_ptr<proto::Farm::Stub> Stub() const {
@@ -174,8 +187,11 @@ class FarmClient::Impl {
       const Status status = call();
       if (!Passing(status)) return status;
       const int64_t left_ms = (deadline_ns - SystemClock().NowNs()) / 1'000'000;
+      if (absl::IsUnavailable(status)) {
+        TILTH_RETURN_IF_ERROR(ExplainRefusedConnection(options_.address, identity(), status));
+      }
       if (left_ms <= 0) return status;
-      Dial();
+      TILTH_RETURN_IF_ERROR(Dial());
       std::this_thread::sleep_for(std::chrono::milliseconds(std::min(backoff_ms, left_ms)));
     }
   }
@@ -214,7 +230,8 @@ class FarmClient::Impl {
   }
 
   static Status AsPassing(const Status& status) {
-    return Passing(status) ? status : absl::UnavailableError(ToAbsl(ToStd(status.message())));
+    if (Passing(status) || absl::IsUnauthenticated(status) || absl::IsPermissionDenied(status)) return status;
+    return absl::UnavailableError(ToAbsl(ToStd(status.message())));
   }
 
   Status Restore(bool all_blobs) {
@@ -295,6 +312,7 @@ class FarmClient::Impl {
   std::mutex wait_mutex_;  // one WaitResults at a time; guards unacknowledged_
   std::vector<std::string> unacknowledged_;
   mutable std::mutex mutex_;
+  Identity identity_;
   std::shared_ptr<proto::Farm::Stub> stub_;  // of the newest connection; a call in flight keeps its own alive
   std::map<std::string, std::shared_ptr<const proto::Trial>> unfinished_;
   std::atomic<int64_t> last_result_ns_ = 0;
@@ -322,7 +340,8 @@ size_t FarmClient::Unfinished() const { return impl_->Unfinished(); }
 const std::string& FarmClient::session_id() const { return impl_->options().session_id; }
 
 StatusOr<std::vector<DeviceStatus>> FarmClient::Devices() {
-  return ListDevices(impl_->options().address, impl_->options().device_class, impl_->options().reconnect_timeout_ms);
+  return ListDevices(impl_->options().address, impl_->options().device_class, impl_->options().reconnect_timeout_ms,
+                     impl_->options().in_the_clear);
 }
 
 StatusOr<Device> FarmClient::WaitDevice(int64_t timeout_ms) {
@@ -336,7 +355,7 @@ StatusOr<Device> FarmClient::WaitDevice(int64_t timeout_ms) {
     if (SystemClock().NowNs() >= deadline_ns) break;
     std::this_thread::sleep_for(kPollEvery);
   }
-  TILTH_ASSIGN_OR_RETURN(std::vector<DeviceStatus> all, ListDevices(impl_->options().address, ""));
+  TILTH_ASSIGN_OR_RETURN(std::vector<DeviceStatus> all, ListDevices(impl_->options().address, "", 3'000, impl_->options().in_the_clear));
   std::set<std::string> classes;
   for (const DeviceStatus& status : all) {
     if (status.state != "offline") classes.insert(status.device.device_class);

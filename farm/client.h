@@ -20,6 +20,7 @@ namespace tilth {
 
 struct FarmClientOptions {
   std::string address;                   // "HOST:PORT"
+  bool in_the_clear = false;             // whatever identity the user has: the tracker of an embedded farm
   std::string device_class;              // where trials run
   std::string session_name;              // for people: "tune resnet50.onnx"
   std::string user;                      // whose share of the devices it uses; empty: $USER
@@ -98,7 +99,7 @@ class FarmClient {
 
 // For operators: no session. The same errors as Connect.
 StatusOr<std::vector<DeviceStatus>> ListDevices(const std::string& address, const std::string& device_class,
-                                                int64_t timeout_ms = 3'000);
+                                                int64_t timeout_ms = 3'000, bool in_the_clear = false);
 StatusOr<std::vector<JobStatus>> ListJobs(const std::string& address, int64_t timeout_ms = 3'000);
 // `device`: an agent id or a host name. kNotFound if there is none such.
 Status DrainDevice(const std::string& address, const std::string& device, bool resume, int64_t timeout_ms = 3'000);

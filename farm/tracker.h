@@ -35,7 +35,6 @@ struct TrackerOptions {
   int64_t run_slack_ms = 30'000;             // an agent that is so late with a result is lost
   int64_t max_unfinished_per_user = 50'000;  // trials that are not acknowledged
   double new_trial_seconds = 0.1;            // what a trial is expected to take in a session without results
-  std::string enrolment_token;               // agents must show it; empty: anybody may attach
 };
 
 class Tracker {
@@ -57,6 +56,8 @@ class Tracker {
 
   // ---- clients (farm.proto, service Farm)
   Status OpenSession(const proto::OpenSessionRequest& request);
+  // kPermissionDenied if the session is there and belongs to somebody else. An empty user may do everything.
+  Status CheckOwner(const std::string& session_id, const std::string& user);
   // UnpackBlob has accepted the request's blobs.
   StatusOr<int> Submit(const proto::SubmitRequest& request);
   // `callback` is called once, as an effect: of this call if there are results, else of the one that brings them or

@@ -19,9 +19,6 @@ constexpr int64_t kDefaultRunDeadlineMs = 10'000;
 }  // namespace
 
 Status Tracker::Attach(const proto::AgentHello& hello, std::shared_ptr<AgentPort> port) {
-  if (!options_.enrolment_token.empty() && hello.enrolment_token() != options_.enrolment_token) {
-    return absl::PermissionDeniedError("the enrolment token is not this tracker's; start the agent with --token");
-  }
   TILTH_RETURN_IF_ERROR(CheckHello(hello));
   DeviceState& device = DeviceOf(hello.agent_id(), hello.device().device_class());
   if (device.port != nullptr) CloseStream(device, absl::AbortedError("the same agent has attached again"));

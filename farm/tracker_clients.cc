@@ -70,6 +70,12 @@ Status Tracker::OpenSession(const proto::OpenSessionRequest& request) {
   return absl::OkStatus();
 }
 
+Status Tracker::CheckOwner(const std::string& session_id, const std::string& user) {
+  const SessionState* session = FindSession(session_id);
+  if (user.empty() || session == nullptr || session->stored.user == user) return absl::OkStatus();
+  return absl::PermissionDeniedError(StrCat("session ", session_id, " is not ", user, "'s; only its owner may use it"));
+}
+
 Status Tracker::CheckTrials(const SessionState& session, const proto::SubmitRequest& request) const {
   if (request.trials_size() > kMaxTrialsPerSubmit) {
     return absl::InvalidArgumentError(

@@ -4,10 +4,16 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
+#include <set>
 
+#include "absl/strings/ascii.h"
 #include "base/logging.h"
 #include "base/version.h"
 #include "farm/agent_stream.h"
+#include "farm/call_gate.h"
+#include "farm/enrolment_service.h"
+#include "farm/security.h"
 #include "farm/tracker_loop.h"
 #include "proto/blob.h"
 #include "proto/farm.grpc.pb.h"
@@ -20,7 +26,7 @@ namespace {
 // Two blobs of the largest size, however badly they compress.
 constexpr int kMaxMessageBytes = 160 << 20;
 
-grpc::ServerUnaryReactor* Refuse(grpc::CallbackServerContext* context, const Status& status) {
+grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, const Status& status) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(ToGrpc(status));
   return reactor;
@@ -32,16 +38,31 @@ const Status& StatusOf(const StatusOr<T>& result) {
   return result.status();
 }
 
+// What a service needs of its server.
+struct Backend {
+  TrackerLoop& loop;
+  FarmSecurity* security;  // null: in the clear
+
+  // Writes to the audit log, if there is one.
+  Status Audit(const Peer& peer, const AuditEvent& event) const {
+    return security == nullptr ? absl::OkStatus() : security->audit().Write(peer, event);
+  }
+};
+
 // A call that `action` does; `fill` makes the reply if it succeeds.
 template <typename Result>
-grpc::ServerUnaryReactor* Call(TrackerLoop& loop, grpc::CallbackServerContext* context,
+grpc::ServerUnaryReactor* Call(const Backend& backend, grpc::CallbackServerContext* context,
                                absl::AnyInvocable<Result(Tracker&)> action, std::function<void(Result)> fill) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  loop.Call<Result>(std::move(action), [reactor, fill = std::move(fill)](Result result) {
-    const Status status = StatusOf(result);
-    if (status.ok()) fill(std::move(result));
-    reactor->Finish(ToGrpc(status));
-  });
+  backend.loop.Call<Result>(
+      std::move(action), [reactor, context, security = backend.security, fill = std::move(fill)](Result result) {
+        const Status status = StatusOf(result);
+        if (status.ok()) fill(std::move(result));
+        if (security != nullptr && absl::IsPermissionDenied(status)) {
+          security->audit().WriteRefusal(CallerOf(*context, security).value_or(Peer{}), "/tilth.proto.Farm/", status);
+        }
+        reactor->Finish(ToGrpc(status));
+      });
   return reactor;
 }
 
@@ -49,134 +70,232 @@ Status CheckVersion(int theirs) {
   return theirs == kProtocolVersion ? absl::OkStatus() : ProtocolMismatch("tracker", theirs, kProtocolVersion);
 }
 
+// Whose sessions a caller may use; empty: everybody's.
+std::string OwnerOf(const Peer& peer) { return peer.IsAdmin() ? "" : peer.name; }
+
+AuditEvent SubmissionOf(const proto::SubmitRequest& request) {
+  std::set<std::string> artifacts;
+  for (const proto::Trial& trial : request.trials()) artifacts.insert(trial.artifact_hash());
+  return {.action = "submit",
+          .details = {{"session", request.session_id()}, {"trials", StrCat(request.trials_size())}},
+          .artifacts = {artifacts.begin(), artifacts.end()}};
+}
+
 class FarmService : public proto::Farm::CallbackService {
  public:
-  explicit FarmService(TrackerLoop& loop) : loop_(loop) {}
+  explicit FarmService(const Backend& backend) : backend_(backend) {}
 
   grpc::ServerUnaryReactor* OpenSession(grpc::CallbackServerContext* context, const proto::OpenSessionRequest* request,
                                         proto::OpenSessionReply* reply) override {
-    if (const Status status = CheckVersion(request->protocol_version()); !status.ok()) return Refuse(context, status);
+    if (const Status status = CheckVersion(request->protocol_version()); !status.ok()) return Answer(context, status);
+    const StatusOr<Peer> peer = CallerOf(*context, backend_.security);
+    if (!peer.ok()) return Answer(context, peer.status());
+    proto::OpenSessionRequest session = *request;
+    if (backend_.security != nullptr) session.set_user(peer->name);
+    if (session.priority() > 0 && !peer->IsAdmin()) {
+      return Answer(context, absl::PermissionDeniedError("a priority above 0 takes the role admin"));
+    }
+    const Status written = backend_.Audit(
+        *peer, {.action = "session", .details = {{"session", session.session_id()}, {"title", session.name()}}});
+    if (!written.ok()) return Answer(context, written);
     reply->set_tracker_version(std::string(kVersion));
     return Call<Status>(
-        loop_, context, [request](Tracker& tracker) { return tracker.OpenSession(*request); }, [](const Status&) {});
+        backend_, context,
+        [session = std::move(session), owner = OwnerOf(*peer)](Tracker& tracker) {
+          TILTH_RETURN_IF_ERROR(tracker.CheckOwner(session.session_id(), owner));
+          return tracker.OpenSession(session);
+        },
+        [](const Status&) {});
   }
 
   grpc::ServerUnaryReactor* Submit(grpc::CallbackServerContext* context, const proto::SubmitRequest* request,
                                    proto::SubmitReply* reply) override {
+    const StatusOr<Peer> peer = CallerOf(*context, backend_.security);
+    if (!peer.ok()) return Answer(context, peer.status());
     // Here and not in the tracker's thread, which has other things to do than hashing.
     for (const proto::Blob& blob : request->blobs()) {
-      if (const Status unpacked = UnpackBlob(blob).status(); !unpacked.ok()) return Refuse(context, unpacked);
+      if (const Status unpacked = UnpackBlob(blob).status(); !unpacked.ok()) return Answer(context, unpacked);
+    }
+    if (const Status written = backend_.Audit(*peer, SubmissionOf(*request)); !written.ok()) {
+      return Answer(context, written);
     }
     return Call<StatusOr<int>>(
-        loop_, context, [request](Tracker& tracker) { return tracker.Submit(*request); },
+        backend_, context,
+        [request, owner = OwnerOf(*peer)](Tracker& tracker) -> StatusOr<int> {
+          TILTH_RETURN_IF_ERROR(tracker.CheckOwner(request->session_id(), owner));
+          return tracker.Submit(*request);
+        },
         [reply](const StatusOr<int>& accepted) { reply->set_accepted(*accepted); });
   }
 
   grpc::ServerUnaryReactor* WaitResults(grpc::CallbackServerContext* context, const proto::WaitResultsRequest* request,
                                         proto::WaitResultsReply* reply) override {
+    const StatusOr<Peer> peer = CallerOf(*context, backend_.security);
+    if (!peer.ok()) return Answer(context, peer.status());
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    const auto answer = [reactor, reply](StatusOr<proto::WaitResultsReply> results) {
-      if (results.ok()) *reply = *std::move(results);
-      reactor->Finish(ToGrpc(results.status()));
+    const auto answer = [reactor, reply, context,
+                         security = backend_.security](StatusOr<proto::WaitResultsReply> results) {
+      // The wait may have been long: whoever has been revoked meanwhile gets nothing.
+      const Status known = CallerOf(*context, security).status();
+      if (known.ok() && results.ok()) *reply = *std::move(results);
+      reactor->Finish(ToGrpc(known.ok() ? results.status() : known));
     };
-    loop_.Post([request, answer](Tracker& tracker) { tracker.WaitResults(*request, answer); }, answer);
+    const auto wait = [request, answer, owner = OwnerOf(*peer)](Tracker& tracker) {
+      const Status owned = tracker.CheckOwner(request->session_id(), owner);
+      return owned.ok() ? tracker.WaitResults(*request, answer) : answer(owned);
+    };
+    backend_.loop.Post(wait, answer);
     return reactor;
   }
 
   grpc::ServerUnaryReactor* Cancel(grpc::CallbackServerContext* context, const proto::CancelRequest* request,
                                    proto::CancelReply* reply) override {
+    const StatusOr<Peer> peer = CallerOf(*context, backend_.security);
+    if (!peer.ok()) return Answer(context, peer.status());
     return Call<StatusOr<int>>(
-        loop_, context, [request](Tracker& tracker) { return tracker.Cancel(*request); },
+        backend_, context,
+        [request, owner = OwnerOf(*peer)](Tracker& tracker) -> StatusOr<int> {
+          TILTH_RETURN_IF_ERROR(tracker.CheckOwner(request->session_id(), owner));
+          return tracker.Cancel(*request);
+        },
         [reply](const StatusOr<int>& cancelled) { reply->set_cancelled(*cancelled); });
   }
 
   grpc::ServerUnaryReactor* CloseSession(grpc::CallbackServerContext* context,
                                          const proto::CloseSessionRequest* request,
                                          proto::CloseSessionReply*) override {
+    const StatusOr<Peer> peer = CallerOf(*context, backend_.security);
+    if (!peer.ok()) return Answer(context, peer.status());
     return Call<Status>(
-        loop_, context, [request](Tracker& tracker) { return tracker.CloseSession(request->session_id()); },
+        backend_, context,
+        [request, owner = OwnerOf(*peer)](Tracker& tracker) {
+          TILTH_RETURN_IF_ERROR(tracker.CheckOwner(request->session_id(), owner));
+          return tracker.CloseSession(request->session_id());
+        },
         [](const Status&) {});
   }
 
  private:
-  TrackerLoop& loop_;
+  const Backend backend_;
 };
 
 class OperationsService : public proto::Operations::CallbackService {
  public:
-  explicit OperationsService(TrackerLoop& loop) : loop_(loop) {}
+  explicit OperationsService(const Backend& backend) : backend_(backend) {}
 
   grpc::ServerUnaryReactor* ListDevices(grpc::CallbackServerContext* context, const proto::ListDevicesRequest* request,
                                         proto::ListDevicesReply* reply) override {
-    if (const Status status = CheckVersion(request->protocol_version()); !status.ok()) return Refuse(context, status);
+    if (const Status status = CheckVersion(request->protocol_version()); !status.ok()) return Answer(context, status);
     return Call<StatusOr<proto::ListDevicesReply>>(
-        loop_, context, [request](Tracker& tracker) { return tracker.ListDevices(request->device_class()); },
+        backend_, context, [request](Tracker& tracker) { return tracker.ListDevices(request->device_class()); },
         [reply](StatusOr<proto::ListDevicesReply> devices) { *reply = *std::move(devices); });
   }
 
   grpc::ServerUnaryReactor* ListJobs(grpc::CallbackServerContext* context, const proto::ListJobsRequest* request,
                                      proto::ListJobsReply* reply) override {
-    if (const Status status = CheckVersion(request->protocol_version()); !status.ok()) return Refuse(context, status);
+    if (const Status status = CheckVersion(request->protocol_version()); !status.ok()) return Answer(context, status);
     return Call<StatusOr<proto::ListJobsReply>>(
-        loop_, context, [](Tracker& tracker) { return tracker.ListJobs(); },
+        backend_, context, [](Tracker& tracker) { return tracker.ListJobs(); },
         [reply](StatusOr<proto::ListJobsReply> jobs) { *reply = *std::move(jobs); });
   }
 
   grpc::ServerUnaryReactor* Drain(grpc::CallbackServerContext* context, const proto::DrainRequest* request,
                                   proto::DrainReply* reply) override {
-    if (const Status status = CheckVersion(request->protocol_version()); !status.ok()) return Refuse(context, status);
+    if (const Status status = CheckVersion(request->protocol_version()); !status.ok()) return Answer(context, status);
     proto::SetDeviceRequest change;
     change.set_device(request->agent_id());
     change.set_change(request->resume() ? proto::SetDeviceRequest::RESUME : proto::SetDeviceRequest::DRAIN);
+    if (const Status audited = AuditChange(context, change); !audited.ok()) return Answer(context, audited);
     return Call<StatusOr<int>>(
-        loop_, context, [change](Tracker& tracker) { return tracker.SetDevice(change); },
+        backend_, context, [change](Tracker& tracker) { return tracker.SetDevice(change); },
         [reply](const StatusOr<int>& devices) { reply->set_devices(*devices); });
   }
 
   grpc::ServerUnaryReactor* SetDevice(grpc::CallbackServerContext* context, const proto::SetDeviceRequest* request,
                                       proto::SetDeviceReply* reply) override {
-    if (const Status status = CheckVersion(request->protocol_version()); !status.ok()) return Refuse(context, status);
+    if (const Status status = CheckVersion(request->protocol_version()); !status.ok()) return Answer(context, status);
+    if (const Status audited = AuditChange(context, *request); !audited.ok()) return Answer(context, audited);
     return Call<StatusOr<int>>(
-        loop_, context, [request](Tracker& tracker) { return tracker.SetDevice(*request); },
+        backend_, context, [request](Tracker& tracker) { return tracker.SetDevice(*request); },
         [reply](const StatusOr<int>& devices) { reply->set_devices(*devices); });
   }
 
+  grpc::ServerUnaryReactor* CreateToken(grpc::CallbackServerContext* context, const proto::CreateTokenRequest* request,
+                                        proto::CreateTokenReply* reply) override {
+    return AboutMembers(context, &FarmSecurity::CreateToken, *request, reply);
+  }
+
+  grpc::ServerUnaryReactor* Revoke(grpc::CallbackServerContext* context, const proto::RevokeRequest* request,
+                                   proto::RevokeReply* reply) override {
+    return AboutMembers(context, &FarmSecurity::Revoke, *request, reply);
+  }
+
  private:
-  TrackerLoop& loop_;
+  Status AuditChange(grpc::CallbackServerContext* context, const proto::SetDeviceRequest& request) const {
+    TILTH_ASSIGN_OR_RETURN(const Peer peer, CallerOf(*context, backend_.security));
+    return backend_.Audit(peer,
+                          {.action = absl::AsciiStrToLower(proto::SetDeviceRequest::Change_Name(request.change())),
+                           .details = {{"device", request.device()}, {"user", request.user()}}});
+  }
+
+  // A call that the tracker has no part in.
+  template <typename Request, typename Reply>
+  grpc::ServerUnaryReactor* AboutMembers(grpc::CallbackServerContext* context,
+                                         StatusOr<Reply> (FarmSecurity::*call)(const Peer&, const Request&),
+                                         const Request& request, Reply* reply) const {
+    if (backend_.security == nullptr) return Answer(context, NoAuthority());
+    const StatusOr<Peer> peer = CallerOf(*context, backend_.security);
+    if (!peer.ok()) return Answer(context, peer.status());
+    StatusOr<Reply> answer = (backend_.security->*call)(*peer, request);
+    if (answer.ok()) *reply = *std::move(answer);
+    return Answer(context, answer.status());
+  }
+
+  const Backend backend_;
 };
 
 class AgentsService : public proto::Agents::CallbackService {
  public:
-  explicit AgentsService(TrackerLoop& loop) : loop_(loop) {}
+  explicit AgentsService(const Backend& backend) : backend_(backend) {}
 
-  grpc::ServerBidiReactor<proto::AgentMessage, proto::TrackerMessage>* Attach(grpc::CallbackServerContext*) override {
-    return NewAgentStream(loop_);
+  grpc::ServerBidiReactor<proto::AgentMessage, proto::TrackerMessage>* Attach(
+      grpc::CallbackServerContext* context) override {
+    return NewAgentStream(backend_.loop, backend_.security, CallerOf(*context, backend_.security));
   }
 
   grpc::ServerUnaryReactor* GetBlob(grpc::CallbackServerContext* context, const proto::GetBlobRequest* request,
                                     proto::GetBlobReply* reply) override {
     return Call<StatusOr<proto::Blob>>(
-        loop_, context, [request](Tracker& tracker) { return tracker.GetBlob(request->hash()); },
+        backend_, context, [request](Tracker& tracker) { return tracker.GetBlob(request->hash()); },
         [reply](StatusOr<proto::Blob> blob) { *reply->mutable_blob() = *std::move(blob); });
   }
 
  private:
-  TrackerLoop& loop_;
+  const Backend backend_;
 };
 
 }  // namespace
 
 class TrackerServer::Impl {
  public:
-  explicit Impl(std::unique_ptr<TrackerLoop> loop)
-      : loop_(std::move(loop)), farm_(*loop_), operations_(*loop_), agents_(*loop_) {}
+  Impl(std::unique_ptr<TrackerLoop> loop, const ServerOptions& options)
+      : options_(options),
+        loop_(std::move(loop)),
+        farm_({*loop_, options.security}),
+        operations_({*loop_, options.security}),
+        agents_({*loop_, options.security}),
+        enrolment_(options.security) {}
 
   Status Listen(const std::string& address) {
+    if (options_.security == nullptr) {
+      TILTH_RETURN_IF_ERROR(CheckClearTextAllowed(address, options_.clear_text_allowed));
+    }
     grpc::ServerBuilder builder;
-    builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port_);
+    builder.AddListeningPort(address, MakeServerCredentials(options_.security), &port_);
     builder.RegisterService(&farm_);
     builder.RegisterService(&operations_);
     builder.RegisterService(&agents_);
+    builder.RegisterService(&enrolment_);
     builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
     builder.SetMaxSendMessageSize(kMaxMessageBytes);
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
@@ -187,6 +306,7 @@ class TrackerServer::Impl {
     if (server_ == nullptr || port_ == 0) {
       return absl::UnavailableError(StrCat("cannot listen at ", address, "; is another tracker running there?"));
     }
+    if (options_.security != nullptr) ticker_.emplace(*options_.security);
     return absl::OkStatus();
   }
 
@@ -200,18 +320,21 @@ class TrackerServer::Impl {
   int port() const { return port_; }
 
  private:
+  const ServerOptions options_;
   std::unique_ptr<TrackerLoop> loop_;  // first: calls that are under way end before it does
   FarmService farm_;
   OperationsService operations_;
   AgentsService agents_;
+  EnrolmentService enrolment_;
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;
+  std::optional<SecurityTicker> ticker_;
 };
 
 StatusOr<std::unique_ptr<TrackerServer>> TrackerServer::Start(const std::string& address, const TrackerOptions& options,
-                                                              Store& store) {
+                                                              Store& store, const ServerOptions& server) {
   TILTH_ASSIGN_OR_RETURN(std::unique_ptr<TrackerLoop> loop, TrackerLoop::Start(options, store, SystemClock()));
-  auto impl = std::make_unique<Impl>(std::move(loop));
+  auto impl = std::make_unique<Impl>(std::move(loop), server);
   TILTH_RETURN_IF_ERROR(impl->Listen(address));
   return std::unique_ptr<TrackerServer>(new TrackerServer(std::move(impl)));
 }

@@ -23,6 +23,7 @@
 #include "proto/convert.h"
 #include "rpc_agent/device_info.h"
 #include "rpc_agent/health_monitor.h"
+#include "rpc_agent/membership.h"
 #include "rpc_agent/result_spool.h"
 #include "rpc_agent/tracker_stream.h"
 
@@ -43,7 +44,7 @@ bool SameLease(const proto::Lease& a, const proto::Lease& b) {
 
 bool RefusedForGood(const Status& status) {
   return absl::IsFailedPrecondition(status) || absl::IsPermissionDenied(status) || absl::IsInvalidArgument(status) ||
-         absl::IsUnimplemented(status);
+         absl::IsUnimplemented(status) || absl::IsUnauthenticated(status);
 }
 
 // The calling thread, and what it starts, stay on `core`; negative: anywhere.
@@ -68,7 +69,7 @@ void KeepOff(int core) {
 
 class Agent::Impl {
  public:
-  explicit Impl(const AgentOptions& options) : options_(options), stream_(options.tracker) {}
+  explicit Impl(const AgentOptions& options) : options_(options), stream_(options.tracker, IdentityDirectoryOf(options.work_directory)) {}
 
   Status Init() {
     TILTH_RETURN_IF_ERROR(MakeDirectories(options_.work_directory));
@@ -126,11 +127,10 @@ class Agent::Impl {
   }
 
   StatusOr<std::string> Identity() {
-    const std::string path = StrCat(options_.work_directory, "/agent_id");
-    const StatusOr<std::string> known = ReadFile(path);
-    if (known.ok() && !known->empty()) return known;
+    const std::string known = ReadAgentId(options_.work_directory);
+    if (!known.empty()) return known;
     std::string fresh = UniqueId();
-    TILTH_RETURN_IF_ERROR(WriteFileAtomically(path, fresh));
+    TILTH_RETURN_IF_ERROR(WriteAgentId(options_.work_directory, fresh));
     return fresh;
   }
 
@@ -163,7 +163,6 @@ class Agent::Impl {
     hello.set_agent_id(agent_id_);
     ToProto(device_, hello.mutable_device());
     for (proto::Lease& lease : Holding()) *hello.add_holding() = std::move(lease);
-    hello.set_enrolment_token(options_.enrolment_token);
     hello.set_slots(kSlots);
     ToProto(monitor_->last(), hello.mutable_health());
     return hello;

@@ -14,8 +14,7 @@ namespace tilth {
 struct AgentOptions {
   std::string tracker;  // "HOST:PORT"
   std::string device_class;
-  std::string enrolment_token;
-  std::string work_directory;  // one agent at a time; holds its identity, caches and unacknowledged results
+  std::string work_directory;  // one agent at a time; holds its identities, caches and unacknowledged results
   bool recalibrate = false;    // measure the device's peaks although they are known
   std::string containment;     // what stands around its runners (Containment), for people
   ExecutorOptions executor;

@@ -19,39 +19,73 @@
 #include "rpc_agent/containment.h"
 #include "rpc_agent/describe.h"
 #include "rpc_agent/device_info.h"
+#include "rpc_agent/membership.h"
 
 namespace tilth {
 namespace {
 
 constexpr int kExitFailure = 1, kExitUsage = 2;
 constexpr char kFooter[] =
-    "Example:\n  tilth-agent --tracker lab:9190 --device-class rpi4\n"
+    "Examples:\n"
+    "  tilth-agent join lab:9190 --token TOKEN             as `tilth farm enroll` prints it; once\n"
+    "  tilth-agent                                         attaches to the farm that was joined\n"
+    "  tilth-agent --tracker 127.0.0.1:9190 --device-class rpi4    a tracker in the clear, on this machine\n"
     "The programs tilth-runner and tilth-agent belong in the same folder.";
 
 struct Arguments {
   std::string tracker, device_class, token, work_directory, runner, runner_wrapper;
+  bool joining = false;
   int core = -1;
   int64_t memory_limit_mb = -1;
   bool recalibrate = false, describe = false, json = false, verbose = false;
 };
 
-std::string DefaultWorkDirectory(const std::string& device_class) {
-  const char* cache = std::getenv("XDG_CACHE_HOME");
+// $variable, or `below` in the home directory.
+std::string UserDirectory(const char* variable, const char* below) {
+  const char* value = std::getenv(variable);
+  if (value != nullptr && *value != '\0') return value;
   const char* home = std::getenv("HOME");
-  const std::string root = cache != nullptr && *cache != '\0' ? cache
-                           : home != nullptr && *home != '\0' ? StrCat(home, "/.cache")
-                                                              : "/var/tmp";
-  return StrCat(root, "/tilth-agent/", device_class);
+  return home != nullptr && *home != '\0' ? StrCat(home, below) : "/var/tmp";
+}
+
+// Where `join` keeps what it got, and an agent without arguments finds it; as root, where the service does.
+std::string JoinedDirectory() {
+  if (geteuid() == 0) return "/var/lib/tilth-agent";
+  return StrCat(UserDirectory("XDG_STATE_HOME", "/.local/state"), "/tilth-agent");
+}
+
+std::string WorkDirectory(const Arguments& arguments) {
+  std::string directory = arguments.work_directory;
+  if (directory.empty() && (arguments.joining || arguments.device_class.empty())) directory = JoinedDirectory();
+  if (directory.empty()) {
+    directory = StrCat(UserDirectory("XDG_CACHE_HOME", "/.cache"), "/tilth-agent/", arguments.device_class);
+  }
+  // Absolute: children have a working directory of their own.
+  return std::filesystem::absolute(directory);
+}
+
+// The tracker and the class of the farm that was joined, where the command line has none.
+Status FindFarm(const Arguments& arguments, AgentOptions* options) {
+  options->tracker = arguments.tracker;
+  options->device_class = arguments.device_class;
+  const StatusOr<JoinedFarm> joined = ReadJoinedFarm(options->work_directory);
+  if (joined.ok()) {
+    if (options->tracker.empty()) options->tracker = joined->tracker;
+    if (options->device_class.empty()) options->device_class = joined->device_class;
+  } else if (!absl::IsNotFound(joined.status())) {
+    return joined.status();
+  }
+  if (!options->tracker.empty() && !options->device_class.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      StrCat("no farm has been joined in ", options->work_directory,
+             "; join one (`tilth-agent join HOST:PORT --token TOKEN`, as `tilth farm enroll --class CLASS` prints it), "
+             "or give --tracker and --device-class"));
 }
 
 StatusOr<AgentOptions> MakeOptions(const Arguments& arguments) {
   AgentOptions options;
-  options.tracker = arguments.tracker;
-  options.device_class = arguments.device_class;
-  options.enrolment_token = arguments.token;
-  // Absolute: children have a working directory of their own.
-  options.work_directory = std::filesystem::absolute(
-      arguments.work_directory.empty() ? DefaultWorkDirectory(arguments.device_class) : arguments.work_directory);
+  options.work_directory = WorkDirectory(arguments);
+  if (!arguments.describe) TILTH_RETURN_IF_ERROR(FindFarm(arguments, &options));
   std::string runner = arguments.runner;
   if (runner.empty()) {
     TILTH_ASSIGN_OR_RETURN(const std::string programs, ProgramDirectory());
@@ -95,6 +129,16 @@ Status PrintDevice(const AgentOptions& options, bool as_json) {
   return absl::OkStatus();
 }
 
+Status Join(const Arguments& arguments) {
+  const std::string work_directory = WorkDirectory(arguments);
+  TILTH_ASSIGN_OR_RETURN(const JoinedFarm farm, JoinAsAgent(arguments.tracker, arguments.token, work_directory));
+  std::printf("joined %s as a device of class %s (identity in %s)\nstart the agent: %s\n", farm.tracker.c_str(),
+              farm.device_class.c_str(), work_directory.c_str(),
+              arguments.work_directory.empty() ? "tilth-agent, or as a service: systemctl enable --now tilth-agent"
+                                               : StrCat("tilth-agent --work-dir ", arguments.work_directory).c_str());
+  return absl::OkStatus();
+}
+
 Status RunAgent(const Arguments& arguments) {
   TILTH_ASSIGN_OR_RETURN(AgentOptions options, MakeOptions(arguments));
   const Containment containment(options.work_directory, options.executor.memory_limit_bytes);
@@ -110,10 +154,12 @@ int Main(int argc, char** argv) {
   app.footer(kFooter);
   app.set_version_flag("--version", StrCat("tilth-agent ", kVersion));
   Arguments arguments;
-  app.add_option("--tracker", arguments.tracker, "The tracker, HOST:PORT");
-  app.add_option("--device-class", arguments.device_class, "Devices of one class are interchangeable");
-  app.add_option("--token", arguments.token, "The enrolment token, if the tracker asks for one");
-  app.add_option("--work-dir", arguments.work_directory, "Identity, caches and unsent results (default: ~/.cache)");
+  app.add_option("--tracker", arguments.tracker, "The tracker, HOST:PORT (default: of the farm joined)");
+  app.add_option("--device-class", arguments.device_class,
+                 "Devices of one class are interchangeable (default: as joined)");
+  app.add_option("--work-dir", arguments.work_directory,
+                 "Identity, caches and unsent results (default: ~/.local/state/tilth-agent, for root "
+                 "/var/lib/tilth-agent; with --device-class ~/.cache/tilth-agent/CLASS)");
   app.add_option("--core", arguments.core, "The core to measure on (default: the last one)");
   app.add_option("--memory-limit", arguments.memory_limit_mb, "Of a trial, in MiB; 0: none (default: half of memory)");
   app.add_flag("--recalibrate", arguments.recalibrate, "Measure the device's peaks again, although they are known");
@@ -123,16 +169,19 @@ int Main(int argc, char** argv) {
       app.add_flag("--describe", arguments.describe, "Say what is known of this device, and what contains candidates");
   app.add_flag("--json", arguments.json, "With --describe: as JSON")->needs(describe);
   app.add_flag("-v,--verbose", arguments.verbose, "Say what happens");
+  CLI::App* join = app.add_subcommand("join", "Makes this machine a device of a farm, with a token; once");
+  join->add_option("TRACKER", arguments.tracker, "HOST:PORT")->required();
+  join->add_option("--token", arguments.token, "As `tilth farm enroll` printed it")->required();
+  join->add_option("--work-dir", arguments.work_directory, "As of the agent");
   try {
     app.parse(argc, argv);
-    if (!arguments.describe && arguments.tracker.empty()) throw CLI::RequiredError("--tracker");
-    if (!arguments.describe && arguments.device_class.empty()) throw CLI::RequiredError("--device-class");
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kExitUsage;
   }
   SetLogTag("agent");
   if (arguments.verbose) SetLogLevel(LogLevel::kInfo);
-  const Status status = RunAgent(arguments);
+  arguments.joining = join->parsed();
+  const Status status = arguments.joining ? Join(arguments) : RunAgent(arguments);
   if (status.ok()) return 0;
   std::fprintf(stderr, "tilth-agent: error: %s\n", std::string(ToStd(status.message())).c_str());
   return kExitFailure;

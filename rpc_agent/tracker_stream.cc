@@ -4,33 +4,54 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <limits>
 #include <mutex>
 #include <thread>
 
+#include "base/clock.h"
+#include "base/files.h"
+#include "proto/certificate.h"
 #include "proto/dial.h"
 #include "proto/farm.grpc.pb.h"
 #include "proto/grpc_status.h"
+#include "proto/join.h"
 
 namespace tilth {
 namespace {
 
 constexpr int kDefaultHeartbeatMs = 2'000;
 constexpr std::chrono::seconds kBlobTimeout{30};
+// A renewal that has failed is tried again after this part of the certificate's lifetime.
+constexpr int64_t kRenewalAttempts = 50;
+
+StatusOr<Identity> FindAgentIdentity(const std::string& address, const std::string& directory) {
+  StatusOr<Identity> identity = LoadFreshIdentity(address, directory);
+  if (identity.ok() || !absl::IsNotFound(identity.status())) return identity;
+  if (IsLoopback(address) || ClearTextAllowed()) return Identity{};
+  return absl::FailedPreconditionError(
+      StrCat("this device has not joined the farm at ", address,
+             ": get a token (`tilth farm enroll --class CLASS`) and use it (`tilth-agent join ", address,
+             " --token TOKEN`); for a tracker in the clear on a network that you trust, set TILTH_INSECURE=1"));
+}
 
 }  // namespace
 
 class TrackerStream::Impl {
  public:
-  explicit Impl(const std::string& address) : address_(address), stub_(Dial()) {}
+  Impl(const std::string& address, const std::string& identity_directory)
+      : address_(address), identity_directory_(identity_directory) {}
 
   Status Converse(const proto::AgentHello& hello, const std::function<void(const proto::TrackerMessage&)>& on_message,
                   const std::function<std::vector<proto::Lease>()>& holding) {
+    TILTH_ASSIGN_OR_RETURN(const Identity identity, FindAgentIdentity(address_, identity_directory_));
+    TILTH_ASSIGN_OR_RETURN(const int64_t renew_at_s, NextRenewal(identity));
     grpc::ClientContext context;
     {
       std::lock_guard lock(mutex_);
       if (stopped_) return absl::CancelledError("stopped");
       context_ = &context;
-      stub_ = Dial();
+      renew_at_s_ = renew_at_s;
+      stub_ = proto::Agents::NewStub(DialTracker(address_, identity));
     }
     auto stream = Stub()->Attach(&context);
     proto::AgentMessage first;
@@ -55,8 +76,15 @@ class TrackerStream::Impl {
     wake_.notify_all();
     if (heart.joinable()) heart.join();
     const Status ended = FromGrpc(stream->Finish());
-    std::lock_guard lock(mutex_);
-    if (stopped_) return absl::CancelledError("stopped");
+    {
+      std::lock_guard lock(mutex_);
+      if (stopped_) return absl::CancelledError("stopped");
+      if (renewing_) {
+        renewing_ = false;
+        return absl::UnavailableError("dialling anew, to renew the certificate");
+      }
+    }
+    if (absl::IsUnavailable(ended)) TILTH_RETURN_IF_ERROR(ExplainRefusedConnection(address_, identity, ended));
     return ended.ok() ? absl::UnavailableError("the tracker has closed the connection") : ended;
   }
 
@@ -72,7 +100,9 @@ class TrackerStream::Impl {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + kBlobTimeout);
     context.set_wait_for_ready(true);
-    TILTH_RETURN_IF_ERROR(FromGrpc(Stub()->GetBlob(&context, request, &reply)), "fetching a blob");
+    const std::shared_ptr<proto::Agents::Stub> stub = Stub();
+    if (stub == nullptr) return absl::UnavailableError("there has been no connection to the tracker yet");
+    TILTH_RETURN_IF_ERROR(FromGrpc(stub->GetBlob(&context, request, &reply)), "fetching a blob");
     return std::move(*reply.mutable_blob());
   }
 
@@ -83,7 +113,15 @@ class TrackerStream::Impl {
   }
 
  private:
-  std::shared_ptr<proto::Agents::Stub> Dial() const { return proto::Agents::NewStub(DialTracker(address_)); }
+  // Seconds since 1970; the end of time for a connection in the clear.
+  static StatusOr<int64_t> NextRenewal(const Identity& identity) {
+    if (identity.Empty()) return std::numeric_limits<int64_t>::max();
+    TILTH_ASSIGN_OR_RETURN(const CertificateInfo info, ReadCertificate(identity.certificate_pem));
+    const int64_t lifetime_s = info.not_after_s - info.not_before_s;
+    const int64_t due_s = info.not_before_s + (2 * lifetime_s + 2) / 3;
+    return std::max(due_s, NowSeconds() + lifetime_s / kRenewalAttempts + 1);
+  }
+  static int64_t NowSeconds() { return SystemClock().WallMs() / 1000; }
 
   std::shared_ptr<proto::Agents::Stub> Stub() {
     std::lock_guard lock(mutex_);
@@ -100,19 +138,27 @@ class TrackerStream::Impl {
       for (proto::Lease& lease : holding()) *message.mutable_heartbeat()->add_holding() = std::move(lease);
       Send(message);
       lock.lock();
+      if (NowSeconds() >= renew_at_s_ && context_ != nullptr) {
+        renewing_ = true;
+        context_->TryCancel();
+        return;
+      }
     }
   }
 
-  const std::string address_;
+  const std::string address_, identity_directory_;
   std::mutex mutex_;
   std::shared_ptr<proto::Agents::Stub> stub_;  // of the present connection; a call in flight keeps its own alive
   std::condition_variable wake_;
   bool stopped_ = false;
-  grpc::ClientContext* context_ = nullptr;                                                           // while conversing
+  bool renewing_ = false;                   // the conversation has been ended for that
+  int64_t renew_at_s_ = 0;                  // of the present connection
+  grpc::ClientContext* context_ = nullptr;  // while conversing
   grpc::ClientReaderWriterInterface<proto::AgentMessage, proto::TrackerMessage>* stream_ = nullptr;  // once welcome
 };
 
-TrackerStream::TrackerStream(const std::string& address) : impl_(std::make_unique<Impl>(address)) {}
+TrackerStream::TrackerStream(const std::string& address, const std::string& identity_directory)
+    : impl_(std::make_unique<Impl>(address, identity_directory)) {}
 TrackerStream::~TrackerStream() = default;
 
 Status TrackerStream::Converse(const proto::AgentHello& hello,

@@ -7,17 +7,21 @@
 #include <vector>
 
 #include "base/status.h"
+#include "proto/credentials.h"
 #include "proto/farm.pb.h"
 
 namespace tilth {
 
 class TrackerStream {
  public:
-  explicit TrackerStream(const std::string& address);
+  // `identity_directory`: where the identity is that `tilth-agent join` stored (LoadFreshIdentity). One that is not
+  // there is none: the connection is in the clear, which is refused off loopback.
+  TrackerStream(const std::string& address, const std::string& identity_directory);
   ~TrackerStream();
 
   // One connection from hello to its end: `on_message` gets what the tracker says, on this thread; `holding` is asked
-  // at every heartbeat. The status says why it ended; kCancelled after Stop.
+  // at every heartbeat. The status says why it ended; kCancelled after Stop. It ends, too, when it is time to renew
+  // the certificate, which dialling anew does.
   Status Converse(const proto::AgentHello& hello, const std::function<void(const proto::TrackerMessage&)>& on_message,
                   const std::function<std::vector<proto::Lease>()>& holding);
 

@@ -31,6 +31,7 @@ class FarmMeasurer : public Measurer {
     if (options.address.empty()) {
       TILTH_RETURN_IF_ERROR(StartFarm(target));
       client_options.address = embedded_->address();
+      client_options.in_the_clear = true;
       client_options.device_class = embedded_->device_class();
     }
     TILTH_ASSIGN_OR_RETURN(client_, FarmClient::Connect(client_options));

@@ -101,14 +101,6 @@ TEST_F(ProtocolTest, AnAgentThatDoesNotSayHelloIsRefused) {
   EXPECT_EQ(stream->Finish().error_code(), grpc::INVALID_ARGUMENT);
 }
 
-TEST_F(ProtocolTest, AnAgentWithoutTheTokenEndsAndSaysWhy) {
-  Serve({.enrolment_token = "secret"});
-  auto output = RunSubprocess(AgentProcess("x"), "", 60'000);
-  ASSERT_TRUE(output.ok());
-  EXPECT_EQ(output->exit.code, 1);
-  EXPECT_THAT(output->stderr_text, HasSubstr("start the agent with --token"));
-}
-
 TEST_F(ProtocolTest, ASecondAgentInTheSameDirectoryEndsAndSaysWhy) {
   Serve({});
   auto first = Subprocess::Start(AgentProcess("x"));

@@ -400,16 +400,6 @@ TEST_F(TrackerTest, TheSessionOfAClientThatHasGoneIsDropped) {
   EXPECT_TRUE(store_.Load()->blob_hashes.empty());
 }
 
-TEST_F(TrackerTest, AgentsMustShowTheEnrolmentToken) {
-  options_.enrolment_token = "secret";
-  Restart();
-  proto::AgentHello hello;
-  hello.set_agent_id("x");
-  hello.mutable_device()->set_device_class("c");
-  hello.set_enrolment_token("guess");
-  EXPECT_EQ(tracker()->Attach(hello, std::make_shared<FakePort>()).code(), absl::StatusCode::kPermissionDenied);
-}
-
 TEST_F(TrackerTest, DevicesAndJobsSayWhatHappens) {
   ASSERT_TRUE(Submit({"a", "b", "c"}).ok());
   auto x = Attach("x");

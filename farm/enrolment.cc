@@ -1,0 +1,260 @@
+#include "farm/enrolment.h"
+
+#include <algorithm>
+
+#include "absl/strings/escaping.h"
+#include "db/sqlite.h"
+#include "proto/certificate.h"
+#include "proto/join.h"
+
+namespace tilth {
+namespace {
+
+constexpr int64_t kSchemaVersion = 1;
+constexpr int kTokenIdBytes = 8, kSecretBytes = 16;
+constexpr size_t kLongestName = 64;
+
+constexpr char kSchema[] = R"(
+CREATE TABLE tokens(
+  id TEXT PRIMARY KEY,
+  secret_hash BLOB NOT NULL,
+  role TEXT NOT NULL,
+  name TEXT NOT NULL,
+  device_class TEXT NOT NULL,
+  expires_s INTEGER NOT NULL,
+  used_by TEXT) WITHOUT ROWID;
+CREATE TABLE certificates(
+  serial TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  role TEXT NOT NULL,
+  device_class TEXT NOT NULL,
+  expires_s INTEGER NOT NULL,
+  revoked_s INTEGER) WITHOUT ROWID;
+CREATE INDEX certificates_by_name ON certificates(name);
+)";
+
+// What may stand in a certificate, in a path and in a command line without quotes.
+Status CheckName(std::string_view what, const std::string& name) {
+  const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || std::string_view("._@+-").find(c) != std::string::npos;
+  });
+  if (plain && !name.empty() && name.size() <= kLongestName && name[0] != '-') return absl::OkStatus();
+  return absl::InvalidArgumentError(StrCat("'", name, "' cannot be ", what,
+                                           ": 1 to 64 letters, digits and the characters . _ @ + -, not begun by -"));
+}
+
+Status CheckTerms(const TokenTerms& terms) {
+  const bool agent = terms.role == kRoleAgent;
+  if (!agent && terms.role != kRoleSubmitter && terms.role != kRoleAdmin) {
+    return absl::InvalidArgumentError(
+        StrCat("there is no role '", terms.role, "': the roles are agent, submitter, admin"));
+  }
+  TILTH_RETURN_IF_ERROR(agent ? CheckName("a device class", terms.device_class)
+                              : CheckName("the name of a person", terms.name));
+  if (terms.lifetime_s < 1 || terms.lifetime_s > kLongestTokenLifetimeSeconds) {
+    return absl::InvalidArgumentError("a token lives for at least a second and at most a week");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+class Enrolment::Tables {
+ public:
+  static StatusOr<std::unique_ptr<Tables>> Open(const std::string& path) {
+    TILTH_ASSIGN_OR_RETURN(std::unique_ptr<sqlite::Database> database, sqlite::Database::Open(path));
+    TILTH_ASSIGN_OR_RETURN(sqlite::Transaction transaction, sqlite::Transaction::Begin(*database));
+    TILTH_ASSIGN_OR_RETURN(const int64_t version, database->UserVersion());
+    if (version > kSchemaVersion) {
+      return absl::FailedPreconditionError(StrCat(path, " has version ", version, ", this release knows version ",
+                                                  kSchemaVersion, "; run the release that wrote it"));
+    }
+    if (version == 0) {
+      TILTH_RETURN_IF_ERROR(database->Execute(kSchema));
+      TILTH_RETURN_IF_ERROR(database->SetUserVersion(kSchemaVersion));
+    }
+    TILTH_RETURN_IF_ERROR(transaction.Commit());
+    return std::unique_ptr<Tables>(new Tables(std::move(database)));
+  }
+
+  sqlite::Database& database() { return *database_; }
+
+  // Whether a row has changed.
+  template <typename... Args>
+  StatusOr<bool> Change(std::string_view sql, const Args&... args) {
+    TILTH_ASSIGN_OR_RETURN(sqlite::Statement statement, database_->Prepare(sql));
+    TILTH_RETURN_IF_ERROR(statement.BindAll(args...).Run());
+    return database_->Changes() > 0;
+  }
+
+  template <typename... Args>
+  StatusOr<std::vector<std::string>> Texts(std::string_view sql, const Args&... args) {
+    TILTH_ASSIGN_OR_RETURN(sqlite::Statement statement, database_->Prepare(sql));
+    statement.BindAll(args...);
+    std::vector<std::string> texts;
+    for (;;) {
+      TILTH_ASSIGN_OR_RETURN(const bool more, statement.Step());
+      if (!more) return texts;
+      texts.push_back(statement.Text(0));
+    }
+  }
+
+  struct TokenRow {
+    TokenTerms terms;
+    std::string secret_hash;
+    int64_t expires_s = 0;
+    bool used = false;
+  };
+  // kNotFound.
+  StatusOr<TokenRow> FindToken(const std::string& id) {
+    TILTH_ASSIGN_OR_RETURN(
+        sqlite::Statement statement,
+        database_->Prepare(
+            "SELECT secret_hash, role, name, device_class, expires_s, used_by FROM tokens WHERE id = ?1"));
+    TILTH_ASSIGN_OR_RETURN(const bool found, statement.BindAll(id).Step());
+    if (!found) return absl::NotFoundError("no such token");
+    TokenRow row;
+    row.secret_hash = statement.Blob(0);
+    row.terms.role = statement.Text(1);
+    row.terms.name = statement.Text(2);
+    row.terms.device_class = statement.Text(3);
+    row.expires_s = statement.Int64(4);
+    row.used = !statement.IsNull(5);
+    return row;
+  }
+
+ private:
+  explicit Tables(std::unique_ptr<sqlite::Database> database) : database_(std::move(database)) {}
+
+  std::unique_ptr<sqlite::Database> database_;
+};
+
+Enrolment::Enrolment(const CertificateAuthority& authority, const Clock& clock)
+    : authority_(authority), clock_(clock) {}
+Enrolment::~Enrolment() = default;
+
+StatusOr<std::unique_ptr<Enrolment>> Enrolment::Open(const std::string& path, const CertificateAuthority& authority,
+                                                     const Clock& clock) {
+  std::unique_ptr<Enrolment> opened(new Enrolment(authority, clock));
+  TILTH_ASSIGN_OR_RETURN(opened->tables_, Tables::Open(path), "opening the farm's list of members");
+  Tables& tables = *opened->tables_;
+  const int64_t now_s = opened->NowSeconds();
+  TILTH_RETURN_IF_ERROR(tables.Change("DELETE FROM tokens WHERE expires_s + ?2 < ?1", now_s, kDaySeconds).status());
+  TILTH_RETURN_IF_ERROR(
+      tables.Change("DELETE FROM certificates WHERE expires_s + ?2 < ?1", now_s, kDaySeconds).status());
+  TILTH_ASSIGN_OR_RETURN(const std::vector<std::string> revoked,
+                         tables.Texts("SELECT serial FROM certificates WHERE revoked_s IS NOT NULL"));
+  opened->revoked_.insert(revoked.begin(), revoked.end());
+  return opened;
+}
+
+StatusOr<NewToken> Enrolment::CreateToken(const TokenTerms& terms) {
+  TILTH_RETURN_IF_ERROR(CheckTerms(terms));
+  const bool agent = terms.role == kRoleAgent;
+  const JoinToken token{
+      .id = RandomBytes(kTokenIdBytes), .secret = RandomBytes(kSecretBytes), .authority_digest = authority_.digest()};
+  std::lock_guard lock(mutex_);
+  NewToken made{.text = FormatToken(token), .expires_unix_s = NowSeconds() + terms.lifetime_s};
+  TILTH_ASSIGN_OR_RETURN(sqlite::Statement insert,
+                         tables_->database().Prepare("INSERT INTO tokens VALUES(?1, ?2, ?3, ?4, ?5, ?6, NULL)"));
+  insert.BindAll(absl::BytesToHexString(token.id), nullptr, terms.role, agent ? "" : terms.name,
+                 agent ? terms.device_class : "", made.expires_unix_s);
+  insert.BindBlob(2, Sha256(token.secret));
+  TILTH_RETURN_IF_ERROR(insert.Run(), "keeping a token");
+  return made;
+}
+
+StatusOr<Certified> Enrolment::Join(const std::string& token, const std::string& agent_id,
+                                    const std::string& signing_request_pem) {
+  TILTH_ASSIGN_OR_RETURN(const JoinToken parsed, ParseToken(token));
+  const std::string id = absl::BytesToHexString(parsed.id);
+  std::lock_guard lock(mutex_);
+  // Another process may write here, too (`tilth farm enroll --state`): the transaction holds the file's write lock.
+  TILTH_ASSIGN_OR_RETURN(sqlite::Transaction transaction, sqlite::Transaction::Begin(tables_->database()));
+  const StatusOr<Tables::TokenRow> row = tables_->FindToken(id);
+  if (!row.ok() && !absl::IsNotFound(row.status())) return row.status();
+  if (!row.ok() || !SecretsEqual(row->secret_hash, Sha256(parsed.secret))) {
+    return absl::PermissionDeniedError("this farm has not made this token; ask for one with `tilth farm enroll`");
+  }
+  if (row->used) {
+    return absl::PermissionDeniedError(
+        "the token has been used already; a token is good for one join: ask for another one, and if you did not use "
+        "it, tell the farm's administrator");
+  }
+  if (row->expires_s <= NowSeconds()) {
+    return absl::PermissionDeniedError(
+        StrCat("the token expired on ", FormatUtc(row->expires_s), "; ask for another one"));
+  }
+  const bool agent = row->terms.role == kRoleAgent;
+  if (agent == agent_id.empty()) {
+    return absl::InvalidArgumentError(agent ? "this token is for a device: `tilth-agent join` there takes it"
+                                            : "this token is for a person: `tilth farm join` takes it");
+  }
+  const std::string& name = agent ? agent_id : row->terms.name;
+  TILTH_RETURN_IF_ERROR(CheckName(agent ? "an agent's id" : "the name of a person", name));
+  if (agent) {
+    TILTH_ASSIGN_OR_RETURN(
+        const std::vector<std::string> others,
+        tables_->Texts("SELECT serial FROM certificates WHERE name = ?1 AND revoked_s IS NULL AND expires_s > ?2", name,
+                       NowSeconds()));
+    if (!others.empty()) {
+      return absl::PermissionDeniedError(StrCat("an agent with the id ", name,
+                                                " has joined already; if it is this one, `tilth farm revoke ", name,
+                                                "` first"));
+    }
+  }
+  TILTH_ASSIGN_OR_RETURN(Certified certified,
+                         CertifyLocked(signing_request_pem, name, row->terms.role, row->terms.device_class));
+  TILTH_ASSIGN_OR_RETURN(const bool used, tables_->Change("UPDATE tokens SET used_by = ?2 WHERE id = ?1", id, name));
+  TILTH_CHECK(used);
+  TILTH_RETURN_IF_ERROR(transaction.Commit());
+  return certified;
+}
+
+StatusOr<Certified> Enrolment::Certify(const std::string& signing_request_pem, const std::string& name,
+                                       const std::string& role, const std::string& device_class) {
+  TILTH_RETURN_IF_ERROR(CheckName("a name in a certificate", name));
+  std::lock_guard lock(mutex_);
+  return CertifyLocked(signing_request_pem, name, role, device_class);
+}
+
+StatusOr<Certified> Enrolment::CertifyLocked(const std::string& signing_request_pem, const std::string& name,
+                                             const std::string& role, const std::string& device_class) {
+  Certified certified{.name = name, .role = role, .device_class = device_class};
+  TILTH_ASSIGN_OR_RETURN(certified.certificate_pem, authority_.Issue(signing_request_pem, name, role, device_class));
+  TILTH_ASSIGN_OR_RETURN(const CertificateInfo info, ReadCertificate(certified.certificate_pem));
+  certified.serial = info.serial;
+  TILTH_RETURN_IF_ERROR(tables_
+                            ->Change("INSERT INTO certificates VALUES(?1, ?2, ?3, ?4, ?5, NULL)", info.serial, name,
+                                     role, device_class, info.not_after_s)
+                            .status(),
+                        "keeping a certificate's number");
+  return certified;
+}
+
+StatusOr<std::vector<std::string>> Enrolment::Revoke(const std::string& name_or_serial) {
+  std::lock_guard lock(mutex_);
+  TILTH_ASSIGN_OR_RETURN(sqlite::Transaction transaction, sqlite::Transaction::Begin(tables_->database()));
+  TILTH_ASSIGN_OR_RETURN(
+      std::vector<std::string> serials,
+      tables_->Texts("SELECT serial FROM certificates WHERE (name = ?1 OR serial = lower(?1)) AND revoked_s IS NULL "
+                     "AND expires_s > ?2",
+                     name_or_serial, NowSeconds()));
+  if (serials.empty()) {
+    return absl::NotFoundError(StrCat("no valid certificate has the name or serial number '", name_or_serial, "'"));
+  }
+  for (const std::string& serial : serials) {
+    TILTH_RETURN_IF_ERROR(
+        tables_->Change("UPDATE certificates SET revoked_s = ?2 WHERE serial = ?1", serial, NowSeconds()).status());
+  }
+  TILTH_RETURN_IF_ERROR(transaction.Commit());
+  revoked_.insert(serials.begin(), serials.end());
+  return serials;
+}
+
+bool Enrolment::IsRevoked(const std::string& serial) const {
+  std::lock_guard lock(mutex_);
+  return revoked_.contains(serial);
+}
+
+}  // namespace tilth

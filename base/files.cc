@@ -79,14 +79,27 @@ Status WriteSecretFile(const std::string& path, std::string_view bytes) {
   return FinishAtomicWrite(std::move(fd), beside, path, bytes, Durability::kPowerCut);
 }
 
+Status MakeSecretDirectory(const std::string& path) {
+  if (FileExists(path)) return MakeDirectories(path);
+  TILTH_RETURN_IF_ERROR(MakeDirectories(path));
+  if (chmod(path.c_str(), 0700) != 0) return ErrnoStatus(StrCat("closing ", path, " to others"));
+  struct stat parent;
+  if (geteuid() == 0 && stat(StrCat(path, "/..").c_str(), &parent) == 0 &&
+      chown(path.c_str(), parent.st_uid, parent.st_gid) != 0) {
+    return ErrnoStatus(StrCat("giving ", path, " to the owner of its parent"));
+  }
+  return absl::OkStatus();
+}
+
 Status CheckSecretFile(const std::string& path) {
   struct stat info;
   if (stat(path.c_str(), &info) != 0) return ErrnoStatus(StrCat("looking at ", path));
   if ((info.st_mode & 077) == 0) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrFormat(
-      "others than its owner may use the key in %s (mode %04o): chmod 600 it, and if somebody may have read it, replace "
-      "the key",
-      path, info.st_mode & 07777));
+  return absl::FailedPreconditionError(
+      absl::StrFormat("others than its owner may use the key in %s (mode %04o): chmod 600 it, and if somebody may have "
+                      "read it, replace "
+                      "the key",
+                      path, info.st_mode & 07777));
 }
 
 bool FileExists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }

@@ -23,9 +23,12 @@ enum class Durability { kProcessDeath, kPowerCut };
 Status WriteFileAtomically(const std::string& path, std::string_view bytes,
                            Durability durability = Durability::kPowerCut);
 
-// As WriteFileAtomically with kPowerCut, and nobody but the owner may read it, at any moment. Written by root, it belongs
-// to the owner of its directory: a service that root prepares runs as somebody else.
+// As WriteFileAtomically with kPowerCut, and nobody but the owner may read it, at any moment. Written by root, it
+// belongs to the owner of its directory: a service that root prepares runs as somebody else.
 Status WriteSecretFile(const std::string& path, std::string_view bytes);
+
+// A directory for secrets: as MakeDirectories, and if it had to be made, nobody but the owner of its parent may enter.
+Status MakeSecretDirectory(const std::string& path);
 
 // kFailedPrecondition, with the command that helps, if others than its owner may read or write the file.
 Status CheckSecretFile(const std::string& path);

@@ -12,7 +12,7 @@ namespace {
 
 constexpr int64_t kSchemaVersion = 1;
 constexpr int kTokenIdBytes = 8, kSecretBytes = 16;
-constexpr size_t kLongestName = 64;
+constexpr size_t kLongestName = 64, kShortestIdPrefix = 8;
 
 constexpr char kSchema[] = R"(
 CREATE TABLE tokens(
@@ -100,26 +100,33 @@ class Enrolment::Tables {
   }
 
   struct TokenRow {
+    std::string id;
     TokenTerms terms;
-    std::string secret_hash;
-    int64_t expires_s = 0;
-    bool used = false;
   };
-  // kNotFound.
-  StatusOr<TokenRow> FindToken(const std::string& id) {
+  // kPermissionDenied with the reason if it is not of this farm, or used, or expired.
+  StatusOr<TokenRow> FindGoodToken(const std::string& token, int64_t now_s) {
+    TILTH_ASSIGN_OR_RETURN(const JoinToken parsed, ParseToken(token));
+    TokenRow row{.id = absl::BytesToHexString(parsed.id)};
     TILTH_ASSIGN_OR_RETURN(
         sqlite::Statement statement,
         database_->Prepare(
             "SELECT secret_hash, role, name, device_class, expires_s, used_by FROM tokens WHERE id = ?1"));
-    TILTH_ASSIGN_OR_RETURN(const bool found, statement.BindAll(id).Step());
-    if (!found) return absl::NotFoundError("no such token");
-    TokenRow row;
-    row.secret_hash = statement.Blob(0);
+    TILTH_ASSIGN_OR_RETURN(const bool found, statement.BindAll(row.id).Step());
+    if (!found || !SecretsEqual(statement.Blob(0), Sha256(parsed.secret))) {
+      return absl::PermissionDeniedError("this farm has not made this token; ask for one with `tilth farm enroll`");
+    }
+    if (!statement.IsNull(5)) {
+      return absl::PermissionDeniedError(
+          "the token has been used already; a token is good for one join: ask for another one, and if you did not use "
+          "it, tell the farm's administrator");
+    }
+    if (statement.Int64(4) <= now_s) {
+      return absl::PermissionDeniedError(
+          StrCat("the token expired on ", FormatUtc(statement.Int64(4)), "; ask for another one"));
+    }
     row.terms.role = statement.Text(1);
     row.terms.name = statement.Text(2);
     row.terms.device_class = statement.Text(3);
-    row.expires_s = statement.Int64(4);
-    row.used = !statement.IsNull(5);
     return row;
   }
 
@@ -164,33 +171,23 @@ StatusOr<NewToken> Enrolment::CreateToken(const TokenTerms& terms) {
   return made;
 }
 
+Status Enrolment::CheckToken(const std::string& token) {
+  std::lock_guard lock(mutex_);
+  return tables_->FindGoodToken(token, NowSeconds()).status();
+}
+
 StatusOr<Certified> Enrolment::Join(const std::string& token, const std::string& agent_id,
                                     const std::string& signing_request_pem) {
-  TILTH_ASSIGN_OR_RETURN(const JoinToken parsed, ParseToken(token));
-  const std::string id = absl::BytesToHexString(parsed.id);
   std::lock_guard lock(mutex_);
   // Another process may write here, too (`tilth farm enroll --state`): the transaction holds the file's write lock.
   TILTH_ASSIGN_OR_RETURN(sqlite::Transaction transaction, sqlite::Transaction::Begin(tables_->database()));
-  const StatusOr<Tables::TokenRow> row = tables_->FindToken(id);
-  if (!row.ok() && !absl::IsNotFound(row.status())) return row.status();
-  if (!row.ok() || !SecretsEqual(row->secret_hash, Sha256(parsed.secret))) {
-    return absl::PermissionDeniedError("this farm has not made this token; ask for one with `tilth farm enroll`");
-  }
-  if (row->used) {
-    return absl::PermissionDeniedError(
-        "the token has been used already; a token is good for one join: ask for another one, and if you did not use "
-        "it, tell the farm's administrator");
-  }
-  if (row->expires_s <= NowSeconds()) {
-    return absl::PermissionDeniedError(
-        StrCat("the token expired on ", FormatUtc(row->expires_s), "; ask for another one"));
-  }
-  const bool agent = row->terms.role == kRoleAgent;
+  TILTH_ASSIGN_OR_RETURN(const Tables::TokenRow row, tables_->FindGoodToken(token, NowSeconds()));
+  const bool agent = row.terms.role == kRoleAgent;
   if (agent == agent_id.empty()) {
     return absl::InvalidArgumentError(agent ? "this token is for a device: `tilth-agent join` there takes it"
                                             : "this token is for a person: `tilth farm join` takes it");
   }
-  const std::string& name = agent ? agent_id : row->terms.name;
+  const std::string& name = agent ? agent_id : row.terms.name;
   TILTH_RETURN_IF_ERROR(CheckName(agent ? "an agent's id" : "the name of a person", name));
   if (agent) {
     TILTH_ASSIGN_OR_RETURN(
@@ -204,8 +201,9 @@ StatusOr<Certified> Enrolment::Join(const std::string& token, const std::string&
     }
   }
   TILTH_ASSIGN_OR_RETURN(Certified certified,
-                         CertifyLocked(signing_request_pem, name, row->terms.role, row->terms.device_class));
-  TILTH_ASSIGN_OR_RETURN(const bool used, tables_->Change("UPDATE tokens SET used_by = ?2 WHERE id = ?1", id, name));
+                         CertifyLocked(signing_request_pem, name, row.terms.role, row.terms.device_class));
+  TILTH_ASSIGN_OR_RETURN(const bool used,
+                         tables_->Change("UPDATE tokens SET used_by = ?2 WHERE id = ?1", row.id, name));
   TILTH_CHECK(used);
   TILTH_RETURN_IF_ERROR(transaction.Commit());
   return certified;
@@ -240,6 +238,21 @@ StatusOr<std::vector<std::string>> Enrolment::Revoke(const std::string& name_or_
       tables_->Texts("SELECT serial FROM certificates WHERE (name = ?1 OR serial = lower(?1)) AND revoked_s IS NULL "
                      "AND expires_s > ?2",
                      name_or_serial, NowSeconds()));
+  if (serials.empty() && name_or_serial.size() >= kShortestIdPrefix) {
+    TILTH_ASSIGN_OR_RETURN(
+        const std::vector<std::string> agents,
+        tables_->Texts("SELECT DISTINCT name FROM certificates WHERE role = 'agent' AND revoked_s IS "
+                       "NULL AND expires_s > ?2 AND substr(name, 1, length(?1)) = ?1",
+                       name_or_serial, NowSeconds()));
+    if (agents.size() > 1) {
+      return absl::InvalidArgumentError(StrCat(agents.size(), " agents have ids that begin with ", name_or_serial));
+    }
+    if (agents.size() == 1) {
+      TILTH_ASSIGN_OR_RETURN(serials, tables_->Texts("SELECT serial FROM certificates WHERE name = ?1 AND revoked_s IS "
+                                                     "NULL AND expires_s > ?2",
+                                                     agents[0], NowSeconds()));
+    }
+  }
   if (serials.empty()) {
     return absl::NotFoundError(StrCat("no valid certificate has the name or serial number '", name_or_serial, "'"));
   }

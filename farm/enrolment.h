@@ -46,6 +46,9 @@ class Enrolment {
   // kInvalidArgument: no such role, or a name, a class or a lifetime that cannot be.
   StatusOr<NewToken> CreateToken(const TokenTerms& terms);
 
+  // Whether Join would take it: kPermissionDenied with the reason if not.
+  Status CheckToken(const std::string& token);
+
   // Uses a token up and certifies the key in the request. `agent_id` counts for agents only. kPermissionDenied: the
   // token is unknown, used or expired, or another agent has this id.
   StatusOr<Certified> Join(const std::string& token, const std::string& agent_id,
@@ -55,7 +58,8 @@ class Enrolment {
   StatusOr<Certified> Certify(const std::string& signing_request_pem, const std::string& name, const std::string& role,
                               const std::string& device_class);
 
-  // Revokes a name's certificates, or the one with this serial number. Returns the serials of those that were valid.
+  // Revokes a name's certificates, or the one with this serial number. Of an agent's id, as lists show it, at least the
+  // first 8 characters will do if no other agent's begins so. Returns the serials of those that were valid.
   StatusOr<std::vector<std::string>> Revoke(const std::string& name_or_serial);
   bool IsRevoked(const std::string& serial) const;
 

@@ -50,6 +50,9 @@ class FarmSecurity {
   // Call it now and then: renews the server's certificate, closes streams whose certificates have expired.
   void Tick();
 
+  // Before a request to join is read (kTokenMetadata).
+  Status CheckToken(const std::string& token) { return enrolment_->CheckToken(token); }
+
   Access& access() { return *access_; }
   AuditLog& audit() { return *audit_; }
   const CertificateAuthority& authority() const { return *authority_; }

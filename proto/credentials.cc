@@ -1,7 +1,6 @@
 #include "proto/credentials.h"
 
 #include <grpcpp/security/credentials.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -10,7 +9,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_replace.h"
 #include "base/files.h"
-#include "base/posix.h"
 #include "proto/certificate.h"
 
 namespace tilth {
@@ -57,9 +55,7 @@ StatusOr<Identity> LoadIdentity(const std::string& directory) {
 }
 
 Status StoreIdentity(const std::string& directory, const Identity& identity) {
-  const bool made = !FileExists(directory);
-  TILTH_RETURN_IF_ERROR(MakeDirectories(directory));
-  if (made && chmod(directory.c_str(), 0700) != 0) return ErrnoStatus(StrCat("closing ", directory, " to others"));
+  TILTH_RETURN_IF_ERROR(MakeSecretDirectory(directory));
   TILTH_RETURN_IF_ERROR(WriteSecretFile(StrCat(directory, kAuthorityFile), identity.authority_pem));
   return WriteSecretFile(StrCat(directory, kIdentityFile), StrCat(identity.certificate_pem, identity.key_pem));
 }

@@ -129,8 +129,10 @@ StatusOr<Membership> JoinFarm(const std::string& address, const std::string& tok
   // Not empty: whatever goes wrong, this side speaks TLS.
   const Identity speaks_tls{.certificate_pem = "none yet"};
   TILTH_RETURN_IF_ERROR(CallPatiently(address, DialWith(address, PinnedCredentials(parsed.authority_digest)),
-                                      speaks_tls, timeout_ms,
-                                      [&](auto& stub, auto* context) { return stub.Join(context, request, &reply); }));
+                                      speaks_tls, timeout_ms, [&](auto& stub, auto* context) {
+                                        context->AddMetadata(kTokenMetadata, token);
+                                        return stub.Join(context, request, &reply);
+                                      }));
   Membership membership{.device_class = reply.device_class()};
   TILTH_ASSIGN_OR_RETURN(const std::string digest, CertificateDigest(reply.authority_pem()));
   if (digest != parsed.authority_digest)

@@ -21,6 +21,9 @@ std::string FormatToken(const JoinToken& token);
 // kInvalidArgument: it is no token, or only a part of one.
 StatusOr<JoinToken> ParseToken(const std::string& text);
 
+// Join carries its token here, too: a tracker reads no request of a stranger who has none.
+inline constexpr char kTokenMetadata[] = "tilth-token";
+
 struct Membership {
   Identity identity;
   std::string device_class;  // agents: the only one that it may join

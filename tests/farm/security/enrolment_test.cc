@@ -160,6 +160,15 @@ TEST_F(EnrolmentTest, RevocationIsByNameOrSerialAndLasts) {
   EXPECT_TRUE(enrolment_->IsRevoked(second->serial));
 }
 
+TEST_F(EnrolmentTest, TheBeginningOfAnAgentsIdWillDoIfItIsTheOnlyOne) {
+  ASSERT_TRUE(Join(Token(), "0123456789").ok());
+  ASSERT_TRUE(Join(Token(), "0123456700").ok());
+  EXPECT_EQ(enrolment_->Revoke("01234567").status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(enrolment_->Revoke("0123456").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(enrolment_->Revoke("012345678")->size(), 1u);
+  EXPECT_EQ(enrolment_->Revoke("01234567")->size(), 1u);
+}
+
 TEST_F(EnrolmentTest, TheServersCertificateRenewsItself) {
   const std::string before = *ReadFile(authority_->server_file());
   clock_.AdvanceMs(50 * kDaySeconds * 1000);

@@ -216,6 +216,22 @@ StatusOr<Certified> Enrolment::Certify(const std::string& signing_request_pem, c
   return CertifyLocked(signing_request_pem, name, role, device_class);
 }
 
+StatusOr<Certified> Enrolment::Renew(const std::string& serial, const std::string& signing_request_pem) {
+  std::lock_guard lock(mutex_);
+  TILTH_ASSIGN_OR_RETURN(
+      sqlite::Statement statement,
+      tables_->database().Prepare(
+          "SELECT name, role, device_class FROM certificates WHERE serial = ?1 AND revoked_s IS NULL"));
+  TILTH_ASSIGN_OR_RETURN(const bool found, statement.BindAll(serial).Step());
+  if (!found) {
+    return absl::UnauthenticatedError(StrCat("the certificate with the serial number ", serial,
+                                             " has been revoked, or is not in this farm's list of members"));
+  }
+  const std::string name = statement.Text(0), role = statement.Text(1), device_class = statement.Text(2);
+  statement.Reset();
+  return CertifyLocked(signing_request_pem, name, role, device_class);
+}
+
 StatusOr<Certified> Enrolment::CertifyLocked(const std::string& signing_request_pem, const std::string& name,
                                              const std::string& role, const std::string& device_class) {
   Certified certified{.name = name, .role = role, .device_class = device_class};

@@ -54,9 +54,12 @@ class Enrolment {
   StatusOr<Certified> Join(const std::string& token, const std::string& agent_id,
                            const std::string& signing_request_pem);
 
-  // A certificate without a token: for the first admin and for renewals.
+  // A certificate without a token, for the first admin.
   StatusOr<Certified> Certify(const std::string& signing_request_pem, const std::string& name, const std::string& role,
                               const std::string& device_class);
+
+  // The same member's next certificate. kUnauthenticated if the present one has been revoked.
+  StatusOr<Certified> Renew(const std::string& serial, const std::string& signing_request_pem);
 
   // Revokes a name's certificates, or the one with this serial number. Of an agent's id, as lists show it, at least the
   // first 8 characters will do if no other agent's begins so. Returns the serials of those that were valid.

@@ -82,8 +82,7 @@ StatusOr<proto::JoinReply> FarmSecurity::Join(const proto::JoinRequest& request)
 
 StatusOr<proto::JoinReply> FarmSecurity::Renew(const Peer& peer, const proto::RenewRequest& request) {
   TILTH_RETURN_IF_ERROR(CheckRequest(request.protocol_version(), request.ByteSizeLong()));
-  TILTH_ASSIGN_OR_RETURN(const Certified certified,
-                         enrolment_->Certify(request.signing_request_pem(), peer.name, peer.role, peer.device_class));
+  TILTH_ASSIGN_OR_RETURN(const Certified certified, enrolment_->Renew(peer.serial, request.signing_request_pem()));
   TILTH_RETURN_IF_ERROR(audit_->Write(peer, {.action = "renew", .details = {{"new_serial", certified.serial}}}));
   proto::JoinReply reply;
   reply.set_certificate_pem(certified.certificate_pem);

@@ -69,7 +69,8 @@ void KeepOff(int core) {
 
 class Agent::Impl {
  public:
-  explicit Impl(const AgentOptions& options) : options_(options), stream_(options.tracker, IdentityDirectoryOf(options.work_directory)) {}
+  explicit Impl(const AgentOptions& options)
+      : options_(options), stream_(options.tracker, IdentityDirectoryOf(options.work_directory)) {}
 
   Status Init() {
     TILTH_RETURN_IF_ERROR(MakeDirectories(options_.work_directory));
@@ -141,6 +142,7 @@ class Agent::Impl {
       const int64_t begin_ns = SystemClock().NowNs();
       const Status ended = stream_.Converse(
           Hello(), [this](const proto::TrackerMessage& message) { OnMessage(message); }, [this] { return Holding(); });
+      if (ended.ok()) continue;
       std::unique_lock lock(mutex_);
       if (stopping_) return absl::OkStatus();
       if (RefusedForGood(ended))

@@ -81,7 +81,7 @@ class TrackerStream::Impl {
       if (stopped_) return absl::CancelledError("stopped");
       if (renewing_) {
         renewing_ = false;
-        return absl::UnavailableError("dialling anew, to renew the certificate");
+        return absl::OkStatus();
       }
     }
     if (absl::IsUnavailable(ended)) TILTH_RETURN_IF_ERROR(ExplainRefusedConnection(address_, identity, ended));

@@ -20,8 +20,8 @@ class TrackerStream {
   ~TrackerStream();
 
   // One connection from hello to its end: `on_message` gets what the tracker says, on this thread; `holding` is asked
-  // at every heartbeat. The status says why it ended; kCancelled after Stop. It ends, too, when it is time to renew
-  // the certificate, which dialling anew does.
+  // at every heartbeat. The status says why it ended; kCancelled after Stop. OK: it is time to renew the certificate,
+  // which dialling anew does.
   Status Converse(const proto::AgentHello& hello, const std::function<void(const proto::TrackerMessage&)>& on_message,
                   const std::function<std::vector<proto::Lease>()>& holding);
 

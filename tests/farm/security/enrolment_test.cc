@@ -160,6 +160,17 @@ TEST_F(EnrolmentTest, RevocationIsByNameOrSerialAndLasts) {
   EXPECT_TRUE(enrolment_->IsRevoked(second->serial));
 }
 
+TEST_F(EnrolmentTest, WhoeverIsRevokedIsNotRenewed) {
+  const auto first = Join(Token(), "agent-1");
+  const std::string request = *MakeSigningRequest(*MakePrivateKey(), "x");
+  const auto second = enrolment_->Renew(first->serial, request);
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_EQ(second->name, "agent-1");
+  EXPECT_EQ(second->device_class, "rpi4");
+  ASSERT_EQ(enrolment_->Revoke("agent-1")->size(), 2u);
+  EXPECT_EQ(enrolment_->Renew(second->serial, request).status().code(), absl::StatusCode::kUnauthenticated);
+}
+
 TEST_F(EnrolmentTest, TheBeginningOfAnAgentsIdWillDoIfItIsTheOnlyOne) {
   ASSERT_TRUE(Join(Token(), "0123456789").ok());
   ASSERT_TRUE(Join(Token(), "0123456700").ok());

@@ -36,15 +36,15 @@ class Spawner {
 
   // Like fork(). The child finds a parent only outside of a process namespace of its own.
   pid_t Fork() const {
-    if (!own_processes_ && !control_group_.valid()) return fork();
-    clone_args how{};
-    how.flags = own_processes_ ? CLONE_NEWPID : 0;
-    how.exit_signal = SIGCHLD;
+    const uint64_t processes = own_processes_ ? CLONE_NEWPID : 0;
     if (control_group_.valid()) {
-      how.flags |= CLONE_INTO_CGROUP;
+      clone_args how{};
+      how.flags = processes | CLONE_INTO_CGROUP;
+      how.exit_signal = SIGCHLD;
       how.cgroup = static_cast<uint64_t>(control_group_.get());
+      return static_cast<pid_t>(syscall(SYS_clone3, &how, sizeof how));
     }
-    return static_cast<pid_t>(syscall(SYS_clone3, &how, sizeof how));
+    return own_processes_ ? static_cast<pid_t>(syscall(SYS_clone, processes | SIGCHLD, 0, 0, 0, 0)) : fork();
   }
   bool own_processes() const { return own_processes_; }
 
@@ -55,9 +55,7 @@ class Spawner {
       isolation.network = unshare(CLONE_NEWNET) == 0;
       isolation.ipc = unshare(CLONE_NEWIPC) == 0;
       own_processes_ = true;
-      const pid_t probe = Fork();
-      if (probe == 0) _exit(0);
-      isolation.processes = own_processes_ = probe > 0 && waitpid(probe, nullptr, 0) == probe;
+      isolation.processes = own_processes_ = CanFork();
     });
     return isolation;
   }
@@ -67,7 +65,10 @@ class Spawner {
     Run([&] {
       if (access(StrCat(control_group, "/cgroup.controllers").c_str(), F_OK) == 0) {
         control_group_ = UniqueFd(open(control_group.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        if (!control_group_.valid()) status = ErrnoStatus(StrCat("opening ", control_group));
+        if (!control_group_.valid() || !CanFork()) {
+          status = ErrnoStatus(StrCat("starting a process in ", control_group));
+          control_group_.Reset();
+        }
         return;
       }
       // Version 1 takes single threads; what they start is born beside them.
@@ -90,6 +91,13 @@ class Spawner {
   }
 
  private:
+  // Emulators and old systems lack what is asked for.
+  bool CanFork() const {
+    const pid_t probe = Fork();
+    if (probe == 0) _exit(0);
+    return probe > 0 && waitpid(probe, nullptr, 0) == probe;
+  }
+
   Spawner() {
     std::thread([this] {
       std::unique_lock lock(mutex_);

@@ -47,6 +47,12 @@ void AppendRow(const std::vector<std::string>& cells, const std::vector<Column>&
 void Table::AddRow(std::vector<std::string> cells) {
   TILTH_CHECK(cells.size() == columns_.size());
   rows_.push_back(std::move(cells));
+  notes_.emplace_back();
+}
+
+void Table::AddNote(std::string text) {
+  TILTH_CHECK(!rows_.empty());
+  notes_.back().push_back(std::move(text));
 }
 
 std::string Table::Render(int max_width) const {
@@ -60,17 +66,39 @@ std::string Table::Render(int max_width) const {
     widths.push_back(width);
     total += width + static_cast<int>(kGap.size());
   }
-  for (size_t i = 0; i < columns_.size() && total > max_width; ++i) {
-    if (columns_[i].kind != Column::kFlexible) continue;
-    const int narrowest = std::min(widths[i], std::max(kNarrowestFlexible, Width(columns_[i].header)));
-    const int less = std::min(total - max_width, widths[i] - narrowest);
-    widths[i] -= less;
-    total -= less;
+  // The widest gives way first.
+  for (; total > max_width; --total) {
+    int* widest = nullptr;
+    for (size_t i = 0; i < columns_.size(); ++i) {
+      const bool can_shrink =
+          columns_[i].kind == Column::kFlexible && widths[i] > std::max(kNarrowestFlexible, Width(columns_[i].header));
+      if (can_shrink && (widest == nullptr || widths[i] > *widest)) widest = &widths[i];
+    }
+    if (widest == nullptr) break;
+    --*widest;
   }
   std::string out;
   AppendRow(headers, columns_, widths, &out);
-  for (const auto& row : rows_) AppendRow(row, columns_, widths, &out);
+  for (size_t i = 0; i < rows_.size(); ++i) {
+    AppendRow(rows_[i], columns_, widths, &out);
+    for (const std::string& note : notes_[i]) StrAppend(&out, Wrap(note, max_width, "    "));
+  }
   return out;
+}
+
+std::string Wrap(std::string_view text, int width, std::string_view indent) {
+  std::string out, line;
+  while (!text.empty()) {
+    const size_t space = std::min(text.find(' '), text.size());
+    const std::string_view word = text.substr(0, space);
+    if (!line.empty() && Width(indent) + Width(line) + 1 + Width(word) > width) {
+      StrAppend(&out, indent, line, "\n");
+      line.clear();
+    }
+    StrAppend(&line, line.empty() ? "" : " ", word);
+    text.remove_prefix(std::min(space + 1, text.size()));
+  }
+  return StrCat(out, indent, line, "\n");
 }
 
 int TerminalWidth() {

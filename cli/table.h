@@ -25,6 +25,8 @@ class Table {
   // One cell per column.
   void AddRow(std::vector<std::string> cells);
   bool empty() const { return rows_.empty(); }
+  // A sentence about the last row, set below it, indented and wrapped.
+  void AddNote(std::string text);
 
   // Header, rows, each ending in a newline; at most `max_width` characters wide where flexible columns allow.
   std::string Render(int max_width) const;
@@ -32,7 +34,11 @@ class Table {
  private:
   std::vector<Column> columns_;
   std::vector<std::vector<std::string>> rows_;
+  std::vector<std::vector<std::string>> notes_;  // of each row
 };
+
+// `text` in lines of at most `width` characters, broken at spaces, each behind `indent`.
+std::string Wrap(std::string_view text, int width, std::string_view indent);
 
 // The width of the terminal on stdout, at least 60 and at most 160; 100 where stdout is no terminal.
 int TerminalWidth();

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "farm/operations.h"
 #include "proto/measure.h"
 
 namespace tilth {
@@ -29,23 +30,6 @@ struct FarmClientOptions {
   std::string session_id;  // empty: a fresh one. Give an old one to collect what a killed process had submitted
   int64_t connect_timeout_ms = 10'000;
   int64_t reconnect_timeout_ms = 60'000;
-};
-
-struct DeviceStatus {
-  std::string agent_id;
-  Device device;
-  std::string state;  // "offline", "idle", "busy", "draining"
-  int64_t trials_done = 0, trials_failed = 0;
-  double busy_seconds = 0;      // spent in trials
-  double attached_seconds = 0;  // 0: offline
-  std::string agent_version;
-  double canary_ratio = 0;
-};
-
-struct JobStatus {
-  std::string session_id, name, device_class;
-  int64_t queued = 0, running = 0, undelivered = 0, delivered = 0;
-  double idle_seconds = 0;
 };
 
 class FarmClient {
@@ -96,12 +80,5 @@ class FarmClient {
   explicit FarmClient(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
-
-// For operators: no session. The same errors as Connect.
-StatusOr<std::vector<DeviceStatus>> ListDevices(const std::string& address, const std::string& device_class,
-                                                int64_t timeout_ms = 3'000, bool in_the_clear = false);
-StatusOr<std::vector<JobStatus>> ListJobs(const std::string& address, int64_t timeout_ms = 3'000);
-// `device`: an agent id or a host name. kNotFound if there is none such.
-Status DrainDevice(const std::string& address, const std::string& device, bool resume, int64_t timeout_ms = 3'000);
 
 }  // namespace tilth

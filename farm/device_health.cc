@@ -61,10 +61,9 @@ void DeviceHealthState::OnReading(const DeviceHealth& health, int64_t now_ns) {
 void DeviceHealthState::OnLoss(const HealthLoss& loss, int64_t now_ns) {
   recent_.push_back(loss.share);
   if (recent_.size() > policy_.window) recent_.pop_front();
-  if (loss.share > policy_.suspect_loss) cause_ = loss.cause;
-  if (condition_ == DeviceCondition::kQuarantined || condition_ == DeviceCondition::kRecovering) {
-    return Recover(loss.share, now_ns);
-  }
+  const bool away = condition_ == DeviceCondition::kQuarantined || condition_ == DeviceCondition::kRecovering;
+  if (loss.share > (away ? policy_.well_loss : policy_.suspect_loss)) cause_ = loss.cause;
+  if (away) return Recover(loss.share, now_ns);
   const auto bad =
       std::count_if(recent_.begin(), recent_.end(), [&](double share) { return share > policy_.bad_loss; });
   if (static_cast<size_t>(bad) >= policy_.bad_readings) return Quarantine(now_ns);
@@ -92,6 +91,11 @@ void DeviceHealthState::Recover(double loss, int64_t now_ns) {
   recent_.clear();
 }
 
+bool DeviceHealthState::MayWork() const {
+  if (hot_ || condition_ == DeviceCondition::kQuarantined || condition_ == DeviceCondition::kRecovering) return false;
+  return recent_.empty() || recent_.back() <= policy_.bad_loss;
+}
+
 void DeviceHealthState::Forgive() {
   condition_ = DeviceCondition::kGood;
   hot_ = false;
@@ -112,7 +116,7 @@ std::string DeviceHealthState::Reason() const {
       return StrCat("good readings for ", Seconds(last_ns_ - well_since_ns_), " of ", Seconds(needed_well_ns_),
                     "; before, ", cause_);
     case DeviceCondition::kSuspect:
-      return StrCat(cause_, "; it is watched");
+      return StrCat(cause_, MayWork() ? "; it is watched" : "; it pauses until the next reading");
     default:
       return "";
   }

@@ -8,8 +8,9 @@
 //                                                                          └─────────────────┘
 //
 // A reading's *loss* is the largest of: how much slower the clock is than at calibration, the share of the core that
-// others took, and how uneven the passes were. Below `suspect_loss` all is well; above `bad_loss` it is bad. A device
-// that is quarantined again soon after it returned has to prove itself for twice as long as before.
+// others took, and how uneven the passes were. Below `suspect_loss` all is well; above `bad_loss` it is bad, and the
+// device pauses until the next reading. A device that is quarantined again soon after it returned has to prove itself
+// for twice as long as before.
 //
 // Beside this stands a thermal gate: at hot_c and above, a device waits until it is cool_by_c cooler.
 #pragma once
@@ -61,9 +62,8 @@ class DeviceHealthState {
   void Forgive();
 
   DeviceCondition condition() const { return hot_ ? DeviceCondition::kHot : condition_; }
-  bool MayWork() const {
-    return !hot_ && (condition_ == DeviceCondition::kGood || condition_ == DeviceCondition::kSuspect);
-  }
+  // Whether it may get trials: good, or suspect and its last reading not bad.
+  bool MayWork() const;
   // Whether a time measured in this health may be kept.
   bool Trusts(const DeviceHealth& health) const { return LossOf(health).share <= policy_.bad_loss; }
 

@@ -125,6 +125,8 @@ class EmbeddedFarm::Impl {
     TILTH_RETURN_IF_ERROR(RemoveFile(port_file));
     std::vector<std::string> command = {StrCat(programs_, "/tilth"),          "farm",        "serve",  "--state",
                                         StrCat(state_directory_, "/tracker"), "--port-file", port_file};
+    // There is no other device.
+    command.emplace_back("--no-quarantine");
     // A power cut ends the session, too, which is all that the queue is for.
     command.emplace_back("--no-sync");
     std::vector<std::string> argv = command;

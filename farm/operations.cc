@@ -1,5 +1,5 @@
-// What operators ask a tracker: devices, jobs, drain (client.h).
-#include "farm/client.h"
+#include "farm/operations.h"
+
 #include "farm/operator_call.h"
 #include "proto/convert.h"
 
@@ -14,6 +14,10 @@ std::string StateName(proto::DeviceState state) {
       return "busy";
     case proto::DEVICE_DRAINING:
       return "draining";
+    case proto::DEVICE_CORDONED:
+      return "cordoned";
+    case proto::DEVICE_QUARANTINED:
+      return "quarantined";
     default:
       return "offline";
   }
@@ -34,12 +38,17 @@ StatusOr<std::vector<DeviceStatus>> ListDevices(const std::string& address, cons
     devices.push_back({.agent_id = status.agent_id(),
                        .device = FromProto(status.device()),
                        .state = StateName(status.state()),
+                       .reason = status.reason(),
+                       .warning = status.warning(),
+                       .tags = {status.tags().begin(), status.tags().end()},
+                       .reserved_for = status.reserved_for(),
+                       .health = FromProto(status.health()),
+                       .normalization = status.normalization(),
                        .trials_done = status.trials_done(),
                        .trials_failed = status.trials_failed(),
                        .busy_seconds = status.busy_seconds(),
                        .attached_seconds = status.attached_seconds(),
-                       .agent_version = status.agent_version(),
-                       .canary_ratio = status.health().canary_ratio()});
+                       .agent_version = status.agent_version()});
   }
   return devices;
 }
@@ -53,23 +62,34 @@ StatusOr<std::vector<JobStatus>> ListJobs(const std::string& address, int64_t ti
   for (const proto::JobStatus& job : reply.jobs()) {
     jobs.push_back({.session_id = job.session_id(),
                     .name = job.name(),
+                    .user = job.user(),
                     .device_class = job.device_class(),
+                    .priority = job.priority(),
                     .queued = job.queued(),
                     .running = job.running(),
                     .undelivered = job.undelivered(),
                     .delivered = job.delivered(),
-                    .idle_seconds = job.idle_seconds()});
+                    .idle_seconds = job.idle_seconds(),
+                    .eta_seconds = job.eta_seconds()});
   }
   return jobs;
 }
 
-Status DrainDevice(const std::string& address, const std::string& device, bool resume, int64_t timeout_ms) {
-  proto::DrainRequest request;
+std::string_view ToString(DeviceChange change) {
+  constexpr std::string_view kNames[] = {"cordon", "drain", "resume", "reserve", "release"};
+  return kNames[static_cast<size_t>(change)];
+}
+
+StatusOr<int> SetDevice(const std::string& address, const std::string& device, DeviceChange change,
+                        const std::string& user, int64_t timeout_ms) {
+  proto::SetDeviceRequest request;
   request.set_protocol_version(kProtocolVersion);
-  request.set_agent_id(device);
-  request.set_resume(resume);
-  proto::DrainReply reply;
-  return CallOperations(address, timeout_ms, &proto::Operations::Stub::Drain, request, &reply);
+  request.set_device(device);
+  request.set_change(static_cast<proto::SetDeviceRequest::Change>(change));  // the same order
+  request.set_user(user);
+  proto::SetDeviceReply reply;
+  TILTH_RETURN_IF_ERROR(CallOperations(address, timeout_ms, &proto::Operations::Stub::SetDevice, request, &reply));
+  return reply.devices();
 }
 
 }  // namespace tilth

@@ -35,6 +35,8 @@ struct TrackerOptions {
   int64_t run_slack_ms = 30'000;             // an agent that is so late with a result is lost
   int64_t max_unfinished_per_user = 50'000;  // trials that are not acknowledged
   double new_trial_seconds = 0.1;            // what a trial is expected to take in a session without results
+  bool quarantine = true;                    // devices that are not well get no trials, and their times are not kept
+  int max_spoiled = 10;  // times a trial is measured on devices that are not well, until it is given up
 };
 
 class Tracker {
@@ -120,7 +122,8 @@ class Tracker {
   // The trial if `lease` is its newest and it is not done; null otherwise.
   TrialState* FindLeased(const std::string& agent_id, const proto::Lease& lease);
   void RenewLease(TrialState& trial);
-  enum class Loss { kAgentLost, kReturned };
+  // kTakenBack: by the tracker, and not counted as an attempt.
+  enum class Loss { kAgentLost, kReturned, kTakenBack };
   // The lease has ended without a result: back to the queue, or done because that has happened too often.
   void LoseLease(TrialState& trial, const std::string& reason, Loss loss);
   void ReleaseFromDevice(TrialState& trial);
@@ -133,14 +136,26 @@ class Tracker {
   DeviceState& DeviceOf(const std::string& agent_id, const std::string& device_class);
   void ReconcileLeases(DeviceState& device, const proto::AgentHello& hello);
   void OnHeartbeat(DeviceState& device, const proto::Heartbeat& heartbeat);
+  void OnMeasured(DeviceState& device, const proto::Lease& lease);
   void OnStarted(DeviceState& device, const proto::Lease& lease);
   void OnFinished(DeviceState& device, const proto::TrialFinished& finished);
   void OnReturned(DeviceState& device, const proto::TrialReturned& returned);
-  static proto::DeviceState StateOf(const DeviceState& device);
-  static std::string ReasonOf(const DeviceState& device);
+  proto::DeviceState StateOf(const DeviceState& device) const;
+  std::string ReasonOf(const DeviceState& device) const;
+  // Until all of a session is measured, with the devices that it may use now; 0: unknown.
+  double EtaSeconds(const SessionState& session) const;
   void Apply(DeviceState& device, const proto::SetDeviceRequest& request);
   void Send(DeviceState& device, proto::TrackerMessage message);
   void CloseStream(DeviceState& device, const Status& why);
+
+  // ---- health
+  void OnHealth(DeviceState& device, const proto::DeviceHealth& reading);
+  // What the device has not begun goes back to the queue.
+  void TakeBackWaiting(DeviceState& device, const std::string& reason);
+  // The result says nothing, because the device was not well.
+  bool Spoiled(const DeviceState& device, const proto::MeasureResult& result) const;
+  void MeasureAgain(TrialState& trial, const proto::MeasureResult& spoiled);
+  std::map<const DeviceState*, ClassComparison> CompareClasses() const;
 
   // ---- dispatch
   ClassState* ClassOf(const std::string& device_class);

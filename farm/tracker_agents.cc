@@ -36,10 +36,12 @@ Status Tracker::Attach(const proto::AgentHello& hello, std::shared_ptr<AgentPort
   proto::TrackerMessage welcome;
   welcome.mutable_welcome()->set_tracker_version(std::string(kVersion));
   welcome.mutable_welcome()->set_heartbeat_ms(static_cast<int>(options_.lease_ms / kHeartbeatsPerLease));
+  welcome.mutable_welcome()->set_confirm_results(options_.quarantine);
   Send(device, std::move(welcome));
   LogInfo("device ", Printable(hello.device().host_name()), " (", hello.device().device_class(), ", agent ",
           hello.agent_id(), ") attached");
   ReconcileLeases(device, hello);
+  if (hello.has_health()) OnHealth(device, hello.health());
   UpdateFree(device);
   Dispatch(*device.device_class);
   return absl::OkStatus();
@@ -58,6 +60,8 @@ DeviceState& Tracker::DeviceOf(const std::string& agent_id, const std::string& d
 
 void Tracker::ReconcileLeases(DeviceState& device, const proto::AgentHello& hello) {
   const std::vector<TrialState*> before = std::exchange(device.leases, {});
+  for (TrialState* trial : before) trial->measured = false;
+  device.measured = 0;
   for (const proto::Lease& lease : hello.holding()) {
     TrialState* trial = FindLeased(device.agent_id, lease);
     if (trial == nullptr) {
@@ -111,6 +115,8 @@ void Tracker::OnMessage(const std::string& agent_id, const AgentPort* port, cons
       return OnHeartbeat(*device, message.heartbeat());
     case proto::AgentMessage::kStarted:
       return OnStarted(*device, message.started().lease());
+    case proto::AgentMessage::kMeasured:
+      return OnMeasured(*device, message.measured().lease());
     case proto::AgentMessage::kFinished:
       return OnFinished(*device, message.finished());
     case proto::AgentMessage::kReturned:
@@ -121,10 +127,10 @@ void Tracker::OnMessage(const std::string& agent_id, const AgentPort* port, cons
 }
 
 void Tracker::OnHeartbeat(DeviceState& device, const proto::Heartbeat& heartbeat) {
-  if (heartbeat.has_health()) *device.hello.mutable_health() = heartbeat.health();
   for (const proto::Lease& lease : heartbeat.holding()) {
     if (TrialState* trial = FindLeased(device.agent_id, lease)) RenewLease(*trial);
   }
+  if (heartbeat.has_health()) OnHealth(device, heartbeat.health());
 }
 
 void Tracker::OnStarted(DeviceState& device, const proto::Lease& lease) {
@@ -137,6 +143,17 @@ void Tracker::OnStarted(DeviceState& device, const proto::Lease& lease) {
   RenewLease(*trial);
 }
 
+void Tracker::OnMeasured(DeviceState& device, const proto::Lease& lease) {
+  TrialState* trial = FindLeased(device.agent_id, lease);
+  if (trial == nullptr || trial->measured) return;
+  trial->measured = true;
+  ++device.measured;
+  RenewLease(*trial);
+  WatchTransfer(device);
+  UpdateFree(device);
+  Dispatch(*device.device_class);
+}
+
 void Tracker::OnFinished(DeviceState& device, const proto::TrialFinished& finished) {
   const proto::Lease& lease = finished.lease();
   if (TrialState* trial = FindLeased(device.agent_id, lease)) {
@@ -145,15 +162,18 @@ void Tracker::OnFinished(DeviceState& device, const proto::TrialFinished& finish
     result.set_agent_id(device.agent_id);
     result.set_queue_ms(trial->granted_ms == 0 ? 0 : std::max<int64_t>(0, trial->granted_ms - trial->submitted_ms));
     const double busy_seconds = std::clamp(finished.busy_seconds(), 0.0, 1e6);
-    device.trials_done += 1;
-    device.trials_failed += result.error() != proto::MEASURE_ERROR_NONE ? 1 : 0;
     device.busy_seconds += busy_seconds;
-    if (result.has_health()) *device.hello.mutable_health() = result.health();
     SessionState& session = *trial->session;
     session.trial_seconds += (busy_seconds - session.trial_seconds) / (session.trial_seconds_known ? 8 : 1);
     session.trial_seconds_known = true;
     device.device_class->queue.SetTrialSeconds(session.number, session.trial_seconds);
-    Finish(*trial, std::move(result));
+    if (Spoiled(device, result)) {
+      MeasureAgain(*trial, result);
+    } else {
+      device.trials_done += 1;
+      device.trials_failed += result.error() != proto::MEASURE_ERROR_NONE ? 1 : 0;
+      Finish(*trial, std::move(result));
+    }
   }
   proto::TrackerMessage message;
   *message.mutable_ack()->mutable_lease() = lease;
@@ -194,8 +214,10 @@ void Tracker::RenewLease(TrialState& trial) {
 }
 
 void Tracker::WatchTransfer(DeviceState& device) {
-  if (device.leases.empty()) return;
-  TrialState& first = *device.leases.front();
+  const auto running = std::find_if(device.leases.begin(), device.leases.end(),
+                                    [](const TrialState* trial) { return !trial->measured; });
+  if (running == device.leases.end()) return;
+  TrialState& first = **running;
   if (first.started || first.phase_deadline_ns != kNever) return;
   const int64_t own_ms = first.trial.transfer_deadline_ms();
   first.phase_deadline_ns = clock_.NowNs() + (own_ms > 0 ? own_ms : options_.transfer_ms) * 1'000'000;
@@ -207,6 +229,7 @@ void Tracker::ReleaseFromDevice(TrialState& trial) {
   if (found == devices_.end()) return;
   DeviceState& device = *found->second;
   std::erase(device.leases, &trial);
+  if (std::exchange(trial.measured, false)) --device.measured;
   WatchTransfer(device);
   UpdateFree(device);
 }
@@ -247,10 +270,12 @@ void Tracker::OnTimer(TrialState& trial) {
 }
 
 void Tracker::LoseLease(TrialState& trial, const std::string& reason, Loss loss) {
-  LogWarning("trial ", trial.id(), " lost on agent ", trial.lease.agent_id, ": ", reason);
+  LogLine(loss == Loss::kTakenBack ? LogLevel::kInfo : LogLevel::kWarning,
+          StrCat("trial ", trial.id(), " lost on agent ", trial.lease.agent_id, ": ", reason));
   StoredLease lease = trial.lease;
   lease.agent_id.clear();
   lease.lost_runs += loss == Loss::kAgentLost && trial.started ? 1 : 0;
+  lease.attempts -= loss == Loss::kTakenBack ? 1 : 0;
   proto::MeasureResult result;
   if (lease.lost_runs >= options_.max_lost_runs) {
     result.set_error(proto::MEASURE_ERROR_RUN_CRASH);

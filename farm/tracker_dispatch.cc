@@ -15,12 +15,6 @@ constexpr size_t kMaxPushedBytes = size_t{4} << 20;
 // Blobs that a device is known to have; others are sent again.
 constexpr size_t kRememberedBlobs = 128;
 
-bool Fits(const SessionState& session, const DeviceGroup& group) {
-  const std::vector<std::string>& wanted = session.stored.device_tags;
-  if (!group.reserved_for.empty() && group.reserved_for != session.stored.user) return false;
-  return std::includes(group.tags.begin(), group.tags.end(), wanted.begin(), wanted.end());
-}
-
 // Whether a device beside `device` could get trials of the session.
 bool SomebodyElse(const SessionState& session, const ClassState& device_class, const DeviceState& device) {
   int usable = 0;
@@ -33,6 +27,12 @@ bool SomebodyElse(const SessionState& session, const ClassState& device_class, c
 uint64_t ShortHash(const std::string& hash) { return std::stoull(hash.substr(0, 16), nullptr, 16); }
 
 }  // namespace
+
+bool Fits(const SessionState& session, const DeviceGroup& group) {
+  const std::vector<std::string>& wanted = session.stored.device_tags;
+  if (!group.reserved_for.empty() && group.reserved_for != session.stored.user) return false;
+  return std::includes(group.tags.begin(), group.tags.end(), wanted.begin(), wanted.end());
+}
 
 ClassState* Tracker::ClassOf(const std::string& device_class) {
   std::unique_ptr<ClassState>& found = classes_[device_class];
@@ -64,7 +64,7 @@ void Tracker::Dequeue(TrialState& trial) {
 }
 
 bool Tracker::Usable(const DeviceState& device) const {
-  return device.port != nullptr && device.settings.mode == StoredDevice::Mode::kOpen;
+  return device.port != nullptr && device.settings.mode == StoredDevice::Mode::kOpen && device.health.MayWork();
 }
 
 void Tracker::UpdateFree(DeviceState& device) {
@@ -83,8 +83,8 @@ void Tracker::UpdateFree(DeviceState& device) {
     }
     device.group = group;
   }
-  if (group == nullptr || device.leases.size() >= device.slots) return;
-  device.free_key = {device.leases.size(), device.turn};
+  if (group == nullptr || device.occupied() >= device.slots) return;
+  device.free_key = {device.occupied(), device.turn};
   group->free[*device.free_key] = &device;
 }
 

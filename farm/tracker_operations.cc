@@ -7,6 +7,7 @@ namespace tilth {
 
 proto::ListDevicesReply Tracker::ListDevices(const std::string& device_class) {
   proto::ListDevicesReply reply;
+  std::map<const DeviceState*, ClassComparison> compared = CompareClasses();
   for (const auto& [agent_id, device] : devices_) {
     if (!device_class.empty() && device->hello.device().device_class() != device_class) continue;
     proto::DeviceStatus* status = reply.add_devices();
@@ -21,6 +22,10 @@ proto::ListDevicesReply Tracker::ListDevices(const std::string& device_class) {
     status->set_agent_version(device->hello.agent_version());
     for (const std::string& tag : device->tags) status->add_tags(tag);
     status->set_reserved_for(device->settings.reserved_for);
+    const ClassComparison& comparison = compared[device.get()];
+    status->set_normalization(comparison.normalization);
+    status->set_warning(device->health.condition() == DeviceCondition::kSuspect ? device->health.Reason()
+                                                                                : comparison.warning);
     if (device->port != nullptr) {
       status->set_attached_seconds(static_cast<double>(clock_.NowNs() - device->attached_ns) * 1e-9);
     }
@@ -28,7 +33,7 @@ proto::ListDevicesReply Tracker::ListDevices(const std::string& device_class) {
   return reply;
 }
 
-proto::DeviceState Tracker::StateOf(const DeviceState& device) {
+proto::DeviceState Tracker::StateOf(const DeviceState& device) const {
   if (device.port == nullptr) return proto::DEVICE_OFFLINE;
   switch (device.settings.mode) {
     case StoredDevice::Mode::kCordoned:
@@ -38,10 +43,12 @@ proto::DeviceState Tracker::StateOf(const DeviceState& device) {
     case StoredDevice::Mode::kOpen:
       break;
   }
+  const DeviceCondition condition = device.health.condition();
+  if (condition != DeviceCondition::kGood && condition != DeviceCondition::kSuspect) return proto::DEVICE_QUARANTINED;
   return device.leases.empty() ? proto::DEVICE_IDLE : proto::DEVICE_BUSY;
 }
 
-std::string Tracker::ReasonOf(const DeviceState& device) {
+std::string Tracker::ReasonOf(const DeviceState& device) const {
   switch (StateOf(device)) {
     case proto::DEVICE_OFFLINE:
       return "its agent is not attached";
@@ -49,11 +56,38 @@ std::string Tracker::ReasonOf(const DeviceState& device) {
       return "waits for trials";
     case proto::DEVICE_BUSY:
       return "works on trials";
+    case proto::DEVICE_QUARANTINED:
+      return device.health.Reason();
     case proto::DEVICE_DRAINING:
       return "finishes what it has; an operator lets it have no more";
     default:
       return "an operator lets it have no trials";
   }
+}
+
+double Tracker::EtaSeconds(const SessionState& session) const {
+  const auto left_seconds = [](const SessionState& of) {
+    return of.trial_seconds * static_cast<double>(static_cast<int64_t>(of.queue.size()) + of.running);
+  };
+  const double own = left_seconds(session);
+  // Shares are equal: until this one ends, every other user gets at most as much.
+  std::map<std::string, double> others;
+  double before = 0;
+  for (const auto& [number, other] : sessions_by_number_) {
+    if (other == &session || other->stored.device_class != session.stored.device_class) continue;
+    if (other->stored.user != session.stored.user) {
+      others[other->stored.user] += left_seconds(*other);
+    } else if (std::pair(-other->stored.priority, number) < std::pair(-session.stored.priority, session.number)) {
+      before += left_seconds(*other);
+    }
+  }
+  double total = own + before;
+  for (const auto& [user, seconds] : others) total += std::min(seconds, own + before);
+  int devices = 0;
+  for (const auto& [key, group] : classes_.at(session.stored.device_class)->groups) {
+    devices += Fits(session, group) ? group.usable : 0;
+  }
+  return devices == 0 ? 0 : total / devices;
 }
 
 proto::ListJobsReply Tracker::ListJobs() {
@@ -68,6 +102,9 @@ proto::ListJobsReply Tracker::ListJobs() {
     job->set_running(session->running);
     job->set_undelivered(static_cast<int64_t>(session->results.size()));
     job->set_delivered(session->delivered);
+    job->set_user(session->stored.user);
+    job->set_priority(session->stored.priority);
+    job->set_eta_seconds(EtaSeconds(*session));
     job->set_idle_seconds(static_cast<double>(clock_.NowNs() - session->last_seen_ns) * 1e-9);
   }
   return reply;
@@ -101,6 +138,7 @@ void Tracker::Apply(DeviceState& device, const proto::SetDeviceRequest& request)
       break;
     case proto::SetDeviceRequest::RESUME:
       device.settings.mode = StoredDevice::Mode::kOpen;
+      device.health.Forgive();
       break;
     case proto::SetDeviceRequest::RESERVE:
       device.settings.reserved_for = request.user();
@@ -113,11 +151,7 @@ void Tracker::Apply(DeviceState& device, const proto::SetDeviceRequest& request)
   Note(store_.PutDevice(device.settings));
   UpdateFree(device);
   if (request.change() == proto::SetDeviceRequest::CORDON) {
-    // By value: what is returned leaves the device's list.
-    const std::vector<TrialState*> leases = device.leases;
-    for (TrialState* trial : leases) {
-      if (!trial->started) LoseLease(*trial, "an operator has cordoned its device", Loss::kReturned);
-    }
+    TakeBackWaiting(device, "an operator has cordoned its device");
   }
   Dispatch(*device.device_class);
 }

@@ -199,18 +199,6 @@ class OperationsService : public proto::Operations::CallbackService {
         [reply](StatusOr<proto::ListJobsReply> jobs) { *reply = *std::move(jobs); });
   }
 
-  grpc::ServerUnaryReactor* Drain(grpc::CallbackServerContext* context, const proto::DrainRequest* request,
-                                  proto::DrainReply* reply) override {
-    if (const Status status = CheckVersion(request->protocol_version()); !status.ok()) return Answer(context, status);
-    proto::SetDeviceRequest change;
-    change.set_device(request->agent_id());
-    change.set_change(request->resume() ? proto::SetDeviceRequest::RESUME : proto::SetDeviceRequest::DRAIN);
-    if (const Status audited = AuditChange(context, change); !audited.ok()) return Answer(context, audited);
-    return Call<StatusOr<int>>(
-        backend_, context, [change](Tracker& tracker) { return tracker.SetDevice(change); },
-        [reply](const StatusOr<int>& devices) { reply->set_devices(*devices); });
-  }
-
   grpc::ServerUnaryReactor* SetDevice(grpc::CallbackServerContext* context, const proto::SetDeviceRequest* request,
                                       proto::SetDeviceReply* reply) override {
     if (const Status status = CheckVersion(request->protocol_version()); !status.ok()) return Answer(context, status);

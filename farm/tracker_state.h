@@ -12,6 +12,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "farm/agent_port.h"
+#include "farm/device_health.h"
 #include "farm/fair_queue.h"
 #include "farm/store.h"
 #include "proto/farm.pb.h"
@@ -34,6 +35,8 @@ struct TrialState {
   int64_t phase_deadline_ns = kNever;  // of the queue, the transfer or the run, whichever it is in
   int64_t timer_ns = kNever;           // where it stands in the tracker's timers
   bool started = false;
+  bool measured = false;      // its result waits on the device for a reading of health
+  int spoiled = 0;            // times it was measured on a device that was not well
   std::string avoided_agent;  // lost it last: another one gets it, if there is one
   uint64_t done_order = 0;    // 0: not done
   std::string result;         // serialised, once done
@@ -89,6 +92,7 @@ struct DeviceState {
   StoredDevice settings;
   size_t slots = 1;
   std::vector<TrialState*> leases;   // in the order in which it works them off
+  size_t measured = 0;               // of the leases, which need no slot
   std::vector<uint64_t> sent_blobs;  // shortened hashes of what it has been sent, the last used at the end
   ClassState* device_class = nullptr;
   DeviceGroup* group = nullptr;                         // while it is usable
@@ -97,6 +101,12 @@ struct DeviceState {
   int64_t attached_ns = 0;
   int64_t trials_done = 0, trials_failed = 0;
   double busy_seconds = 0;
+  DeviceHealthState health;
+
+  size_t occupied() const { return leases.size() - measured; }
 };
+
+// Whether devices of the group may get the session's trials.
+bool Fits(const SessionState& session, const DeviceGroup& group);
 
 }  // namespace tilth

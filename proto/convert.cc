@@ -70,7 +70,6 @@ void ToProto(const MeasureResult& result, proto::MeasureResult* message) {
   message->set_beaten(result.beaten);
   message->set_max_abs_error(result.max_abs_error);
   ToProto(result.health, message->mutable_health());
-  message->set_canary_ratio(result.health.canary_ratio);
   message->set_device_fingerprint(result.device_fingerprint);
   message->set_agent_id(result.agent_id);
   message->set_queue_ms(result.queue_ms);

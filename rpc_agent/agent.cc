@@ -36,6 +36,7 @@ constexpr int64_t kGoodConnectionNs = 5'000'000'000;
 // One trial runs; one waits beside it, so that the device need not wait for the network.
 constexpr int kSlots = 2;
 // Between readings of the device's health: 15 ms each.
+constexpr double kLossToWatch = 0.03;
 constexpr int64_t kIdleReadingNs = 3'000'000'000, kBusyReadingNs = 1'000'000'000;
 
 bool SameLease(const proto::Lease& a, const proto::Lease& b) {
@@ -241,6 +242,9 @@ class Agent::Impl {
       lock.unlock();
       if (message.has_finished() && message.finished().result().health().measured_unix_ms() == 0) {
         unconfirmed_.push_back(message.finished());
+        proto::AgentMessage measured;
+        *measured.mutable_measured()->mutable_lease() = message.finished().lease();
+        stream_.Send(measured);
       } else {
         stream_.Send(message);
       }
@@ -270,7 +274,9 @@ class Agent::Impl {
   // On the worker's thread, or before it starts.
   void ReadHealth() {
     proto::AgentMessage message;
-    ToProto(monitor_->Read(), message.mutable_heartbeat()->mutable_health());
+    const DeviceHealth health = monitor_->Read();
+    ToProto(health, message.mutable_heartbeat()->mutable_health());
+    watch_closely_ = health.canary_lost > kLossToWatch || health.canary_ratio < 1 - kLossToWatch;
     for (proto::Lease& lease : Holding()) *message.mutable_heartbeat()->add_holding() = std::move(lease);
     last_reading_ns_ = SystemClock().NowNs();
     results_since_reading_ = false;
@@ -306,7 +312,7 @@ class Agent::Impl {
   // How long the next reading of health may wait. Results that wait for one do not wait for an idle device.
   int64_t UntilReadingNs() const {
     if (results_since_reading_ && queue_.empty()) return 0;
-    const int64_t interval_ns = results_since_reading_ ? kBusyReadingNs : kIdleReadingNs;
+    const int64_t interval_ns = results_since_reading_ || watch_closely_ ? kBusyReadingNs : kIdleReadingNs;
     return last_reading_ns_ + interval_ns - SystemClock().NowNs();
   }
 
@@ -385,6 +391,7 @@ class Agent::Impl {
   std::vector<proto::TrialFinished> unconfirmed_;  // of the messenger
   int64_t last_reading_ns_ = 0;                    // of the worker
   bool results_since_reading_ = false;             // of the worker; they wait for it
+  bool watch_closely_ = false;                     // of the worker: the last reading was not good
   std::atomic<bool> confirm_results_ = false;
 
   std::mutex mutex_;

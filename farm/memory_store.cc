@@ -39,6 +39,7 @@ StatusOr<StoredContents> MemoryStore::Load() {
   }
   for (const auto& [id, device] : devices_) contents.devices.push_back(device);
   for (const auto& [hash, frame] : blobs_) contents.blob_hashes.push_back(hash);
+  for (const auto& [hash, poison] : poison_) contents.poison.push_back(poison);
   return contents;
 }
 
@@ -135,6 +136,16 @@ Status MemoryStore::PutDevice(const StoredDevice& device) {
   } else {
     Set(devices_, device.agent_id, device);
   }
+  return absl::OkStatus();
+}
+
+Status MemoryStore::PutPoison(const StoredPoison& poison) {
+  Set(poison_, poison.artifact_hash, poison);
+  return absl::OkStatus();
+}
+
+Status MemoryStore::DeletePoison(const std::string& artifact_hash) {
+  Erase(poison_, artifact_hash);
   return absl::OkStatus();
 }
 

@@ -10,7 +10,7 @@
 namespace tilth {
 namespace {
 
-constexpr int64_t kSchemaVersion = 2;
+constexpr int64_t kSchemaVersion = 3;
 constexpr char kSchema[] = R"(
   CREATE TABLE counter(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
   CREATE TABLE session(
@@ -25,6 +25,7 @@ constexpr char kSchema[] = R"(
     UNIQUE(session, id));
   CREATE TABLE blob(hash TEXT PRIMARY KEY, frame BLOB NOT NULL);
   CREATE TABLE device(agent TEXT PRIMARY KEY, mode INTEGER NOT NULL, reserved_for TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE poison(artifact TEXT PRIMARY KEY, until_ms INTEGER NOT NULL) WITHOUT ROWID;
 )";
 
 class SqliteStore : public Store {
@@ -82,8 +83,14 @@ class SqliteStore : public Store {
     TILTH_ASSIGN_OR_RETURN(auto blobs, database_->Prepare("SELECT hash FROM blob"));
     for (;;) {
       TILTH_ASSIGN_OR_RETURN(bool more, blobs.Step());
-      if (!more) return contents;
+      if (!more) break;
       contents.blob_hashes.push_back(blobs.Text(0));
+    }
+    TILTH_ASSIGN_OR_RETURN(auto poison, database_->Prepare("SELECT artifact, until_ms FROM poison"));
+    for (;;) {
+      TILTH_ASSIGN_OR_RETURN(bool more, poison.Step());
+      if (!more) return contents;
+      contents.poison.push_back({poison.Text(0), poison.Int64(1)});
     }
   }
 
@@ -173,6 +180,14 @@ class SqliteStore : public Store {
     }
     return Run("INSERT OR REPLACE INTO device VALUES(?1, ?2, ?3)", device.agent_id, static_cast<int>(device.mode),
                device.reserved_for);
+  }
+
+  Status PutPoison(const StoredPoison& poison) override {
+    return Run("INSERT OR REPLACE INTO poison VALUES(?1, ?2)", poison.artifact_hash, poison.until_ms);
+  }
+
+  Status DeletePoison(const std::string& artifact_hash) override {
+    return Run("DELETE FROM poison WHERE artifact = ?1", artifact_hash);
   }
 
  private:

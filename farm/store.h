@@ -48,6 +48,12 @@ struct StoredDevice {
   std::string reserved_for;  // a user; empty: everybody
 };
 
+// An artifact that took agents down with it, and is not handed out any more until then.
+struct StoredPoison {
+  std::string artifact_hash;
+  int64_t until_ms = 0;  // wall clock
+};
+
 struct StoredContents {
   struct SessionContents {
     StoredSession session;
@@ -56,6 +62,7 @@ struct StoredContents {
   std::vector<SessionContents> sessions;  // in order of opening
   std::vector<StoredDevice> devices;
   std::vector<std::string> blob_hashes;
+  std::vector<StoredPoison> poison;
 };
 
 class Store {
@@ -90,6 +97,10 @@ class Store {
 
   // A device that is open and reserved for nobody is forgotten.
   virtual Status PutDevice(const StoredDevice& device) = 0;
+
+  // Replaces what was stored under its hash.
+  virtual Status PutPoison(const StoredPoison& poison) = 0;
+  virtual Status DeletePoison(const std::string& artifact_hash) = 0;  // OK if it is not there
 };
 
 }  // namespace tilth

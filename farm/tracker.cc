@@ -2,7 +2,7 @@
 // tracker_dispatch.cc and tracker_operations.cc have its faces.
 #include "farm/tracker.h"
 
-#include "base/logging.h"
+#include "farm/event_log.h"
 
 namespace tilth {
 
@@ -19,6 +19,7 @@ Status Tracker::Restore() {
   TILTH_ASSIGN_OR_RETURN(epoch_, store_.NextEpoch());
   TILTH_ASSIGN_OR_RETURN(const StoredContents contents, store_.Load());
   for (const StoredDevice& device : contents.devices) settings_[device.agent_id] = device;
+  for (const StoredPoison& poison : contents.poison) poison_until_ms_[poison.artifact_hash] = poison.until_ms;
   for (const StoredContents::SessionContents& session : contents.sessions) {
     TILTH_RETURN_IF_ERROR(RestoreSession(session));
   }
@@ -77,12 +78,16 @@ void Tracker::Abandon(const Status& why) {
 void Tracker::Tick() {
   const int64_t now = clock_.NowNs();
   while (!trial_timers_.empty() && trial_timers_.begin()->first <= now) OnTimer(*trial_timers_.begin()->second);
+  while (!device_timers_.empty() && device_timers_.begin()->first <= now) EndRest(*device_timers_.begin()->second);
   while (!session_timers_.empty() && session_timers_.begin()->first <= now) OnTimer(*session_timers_.begin()->second);
 }
 
 void Tracker::OnTimer(SessionState& session) {
   if (session.waiter) return AnswerWaiter(session);
-  LogWarning("session ", session.stored.id, " (", session.stored.name, "): its client has gone; dropped");
+  LogEvent(LogLevel::kWarning, "session-abandoned")
+      .Add("session", session.stored.id)
+      .Add("name", session.stored.name)
+      .Add("user", session.stored.user);
   Note(store_.DeleteSession(session.stored.id));
   DropSession(session);
 }

@@ -30,6 +30,7 @@ struct TrackerOptions {
   int64_t lease_ms = 10'000;                 // a lease lives this long past the agent's last sign of life
   int64_t session_timeout_ms = 600'000;      // a client not heard of for this long has gone
   int max_lost_runs = 2;                     // agents lost while running a trial, until it is poison
+  int64_t poison_ms = 86'400'000;            // how long an artifact is not handed out after that
   int max_attempts = 6;                      // times a trial is handed out at all
   int64_t transfer_ms = 120'000;             // transfer deadline of trials that have none of their own
   int64_t run_slack_ms = 30'000;             // an agent that is so late with a result is lost
@@ -122,10 +123,18 @@ class Tracker {
   // The trial if `lease` is its newest and it is not done; null otherwise.
   TrialState* FindLeased(const std::string& agent_id, const proto::Lease& lease);
   void RenewLease(TrialState& trial);
-  // kTakenBack: by the tracker, and not counted as an attempt.
+  // kAgentLost: with the trial. kReturned: by the agent, or it made no progress there. kTakenBack: by the tracker,
+  // which is no failure of anybody.
   enum class Loss { kAgentLost, kReturned, kTakenBack };
   // The lease has ended without a result: back to the queue, or done because that has happened too often.
   void LoseLease(TrialState& trial, const std::string& reason, Loss loss);
+  // A device whose trials come to nothing, one after another, gets a rest, each time a longer one.
+  void Rest(DeviceState& device);
+  void EndRest(DeviceState& device);
+  void Poison(const std::string& artifact_hash);
+  bool IsPoison(const std::string& artifact_hash);
+  int64_t RunAllowanceNs(const TrialState& trial) const;
+  int64_t TransferAllowanceNs(const TrialState& trial) const;
   void ReleaseFromDevice(TrialState& trial);
   void Revoke(const TrialState& trial);
   // The first of a device's leases that has not begun has its transfer deadline; those behind it wait for it.
@@ -191,8 +200,10 @@ class Tracker {
   absl::flat_hash_map<std::string, StoredDevice> settings_;      // by agent id, also of devices not seen yet
   absl::flat_hash_map<std::string, int64_t> blob_references_;
   absl::flat_hash_map<std::string, int64_t> unfinished_of_user_;  // not acknowledged
+  absl::flat_hash_map<std::string, int64_t> poison_until_ms_;     // by artifact; wall clock
   std::set<std::pair<int64_t, TrialState*>> trial_timers_;
   std::set<std::pair<int64_t, SessionState*>> session_timers_;
+  std::set<std::pair<int64_t, DeviceState*>> device_timers_;  // ends of rests
 };
 
 }  // namespace tilth

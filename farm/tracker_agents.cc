@@ -1,20 +1,17 @@
-// The tracker towards agents: attaching, losing leases, taking results.
+// The tracker towards agents: what they say on their streams.
 #include <algorithm>
 
-#include "base/logging.h"
 #include "base/version.h"
+#include "farm/event_log.h"
 #include "farm/limits.h"
 #include "farm/tracker.h"
+#include "proto/measure.h"
 
 namespace tilth {
 namespace {
 
 constexpr int kHeartbeatsPerLease = 4;
 constexpr int kMaxSlots = 16;
-// A trial's run deadline is that of one child; this many at most run for it: the baseline, and the candidate again
-// where its time or the device was in doubt, each again if somebody killed it.
-constexpr int kRunsPerTrial = 8;
-constexpr int64_t kDefaultRunDeadlineMs = 10'000;
 
 }  // namespace
 
@@ -38,8 +35,12 @@ Status Tracker::Attach(const proto::AgentHello& hello, std::shared_ptr<AgentPort
   welcome.mutable_welcome()->set_heartbeat_ms(static_cast<int>(options_.lease_ms / kHeartbeatsPerLease));
   welcome.mutable_welcome()->set_confirm_results(options_.quarantine);
   Send(device, std::move(welcome));
-  LogInfo("device ", Printable(hello.device().host_name()), " (", hello.device().device_class(), ", agent ",
-          hello.agent_id(), ") attached");
+  LogEvent(LogLevel::kInfo, "device-attached")
+      .Add("agent", device.agent_id)
+      .Add("host", hello.device().host_name())
+      .Add("class", hello.device().device_class())
+      .Add("version", hello.agent_version())
+      .Add("holding", hello.holding_size());
   ReconcileLeases(device, hello);
   if (hello.has_health()) OnHealth(device, hello.health());
   UpdateFree(device);
@@ -70,6 +71,10 @@ void Tracker::ReconcileLeases(DeviceState& device, const proto::AgentHello& hell
       Send(device, std::move(revoke));
     } else if (std::find(device.leases.begin(), device.leases.end(), trial) == device.leases.end()) {
       device.leases.push_back(trial);
+      // Whether it has begun is not known after a restart of the tracker; agents do not say it again.
+      if (!trial->started && device.leases.size() == 1) {
+        trial->phase_deadline_ns = clock_.NowNs() + TransferAllowanceNs(*trial) + RunAllowanceNs(*trial);
+      }
       RenewLease(*trial);
     }
   }
@@ -102,7 +107,10 @@ void Tracker::Detach(const std::string& agent_id, const AgentPort* port) {
   if (device == nullptr) return;
   device->port = nullptr;
   UpdateFree(*device);
-  LogInfo("device ", Printable(device->hello.device().host_name()), " (agent ", agent_id, ") has gone");
+  LogEvent(LogLevel::kInfo, "device-gone")
+      .Add("agent", agent_id)
+      .Add("host", device->hello.device().host_name())
+      .Add("leases", static_cast<int64_t>(device->leases.size()));
   // Trials that avoided another device because of this one.
   Dispatch(*device->device_class);
 }
@@ -137,9 +145,7 @@ void Tracker::OnStarted(DeviceState& device, const proto::Lease& lease) {
   TrialState* trial = FindLeased(device.agent_id, lease);
   if (trial == nullptr || trial->started) return;
   trial->started = true;
-  const int64_t own_ms = trial->trial.run_deadline_ms();
-  const int64_t allowed_ms = kRunsPerTrial * (own_ms > 0 ? own_ms : kDefaultRunDeadlineMs) + options_.run_slack_ms;
-  trial->phase_deadline_ns = clock_.NowNs() + allowed_ms * 1'000'000;
+  trial->phase_deadline_ns = clock_.NowNs() + RunAllowanceNs(*trial);
   RenewLease(*trial);
 }
 
@@ -163,6 +169,14 @@ void Tracker::OnFinished(DeviceState& device, const proto::TrialFinished& finish
     result.set_queue_ms(trial->granted_ms == 0 ? 0 : std::max<int64_t>(0, trial->granted_ms - trial->submitted_ms));
     const double busy_seconds = std::clamp(finished.busy_seconds(), 0.0, 1e6);
     device.busy_seconds += busy_seconds;
+    device.failures_in_row = 0;
+    LogEvent(LogLevel::kInfo, "trial-finished")
+        .Add("trial", trial->id())
+        .Add("session", lease.session_id())
+        .Add("agent", device.agent_id)
+        .Add("error", ToString(static_cast<MeasureErrorKind>(result.error())))
+        .Add("status", result.status_code())
+        .Add("run_ms", result.run_ms());
     SessionState& session = *trial->session;
     session.trial_seconds += (busy_seconds - session.trial_seconds) / (session.trial_seconds_known ? 8 : 1);
     session.trial_seconds_known = true;
@@ -199,114 +213,6 @@ StatusOr<proto::Blob> Tracker::GetBlob(const std::string& hash) {
   blob.set_hash(hash);
   blob.set_data(*std::move(frame));
   return blob;
-}
-
-TrialState* Tracker::FindLeased(const std::string& agent_id, const proto::Lease& lease) {
-  TrialState* trial = FindTrial(lease.session_id(), lease.trial_id());
-  const bool current =
-      trial != nullptr && !trial->Done() && trial->lease.token == lease.token() && trial->lease.agent_id == agent_id;
-  return current ? trial : nullptr;
-}
-
-void Tracker::RenewLease(TrialState& trial) {
-  trial.lease_expires_ns = clock_.NowNs() + options_.lease_ms * 1'000'000;
-  SetTimer(trial);
-}
-
-void Tracker::WatchTransfer(DeviceState& device) {
-  const auto running = std::find_if(device.leases.begin(), device.leases.end(),
-                                    [](const TrialState* trial) { return !trial->measured; });
-  if (running == device.leases.end()) return;
-  TrialState& first = **running;
-  if (first.started || first.phase_deadline_ns != kNever) return;
-  const int64_t own_ms = first.trial.transfer_deadline_ms();
-  first.phase_deadline_ns = clock_.NowNs() + (own_ms > 0 ? own_ms : options_.transfer_ms) * 1'000'000;
-  SetTimer(first);
-}
-
-void Tracker::ReleaseFromDevice(TrialState& trial) {
-  const auto found = devices_.find(trial.lease.agent_id);
-  if (found == devices_.end()) return;
-  DeviceState& device = *found->second;
-  std::erase(device.leases, &trial);
-  if (std::exchange(trial.measured, false)) --device.measured;
-  WatchTransfer(device);
-  UpdateFree(device);
-}
-
-void Tracker::Revoke(const TrialState& trial) {
-  const auto found = devices_.find(trial.lease.agent_id);
-  if (found == devices_.end() || found->second->port == nullptr) return;
-  proto::TrackerMessage message;
-  proto::Lease* lease = message.mutable_revoke()->mutable_lease();
-  lease->set_session_id(trial.session->stored.id);
-  lease->set_trial_id(trial.id());
-  lease->set_token(trial.lease.token);
-  Send(*found->second, std::move(message));
-}
-
-void Tracker::OnTimer(TrialState& trial) {
-  if (!trial.Leased()) {
-    proto::MeasureResult result;
-    result.set_status_code(static_cast<int>(absl::StatusCode::kDeadlineExceeded));
-    result.set_status_message(StrCat("no device of class '", trial.session->stored.device_class,
-                                     "' was free within the queue deadline of ", trial.trial.queue_deadline_ms(),
-                                     " ms"));
-    return Finish(trial, std::move(result));
-  }
-  ClassState* device_class = ClassOf(trial.session->stored.device_class);
-  if (trial.lease_expires_ns <= clock_.NowNs()) {
-    LoseLease(trial, "its agent has not been heard of", Loss::kAgentLost);
-  } else if (!trial.started) {
-    LoseLease(trial, "it did not begin within its transfer deadline", Loss::kReturned);
-  } else {
-    const auto device = devices_.find(trial.lease.agent_id);
-    LoseLease(trial, "it ran past its deadline", Loss::kAgentLost);
-    if (device != devices_.end() && device->second->port != nullptr) {
-      CloseStream(*device->second, absl::AbortedError(StrCat("trial ", trial.id(), " has run past its deadline")));
-    }
-  }
-  Dispatch(*device_class);
-}
-
-void Tracker::LoseLease(TrialState& trial, const std::string& reason, Loss loss) {
-  LogLine(loss == Loss::kTakenBack ? LogLevel::kInfo : LogLevel::kWarning,
-          StrCat("trial ", trial.id(), " lost on agent ", trial.lease.agent_id, ": ", reason));
-  StoredLease lease = trial.lease;
-  lease.agent_id.clear();
-  lease.lost_runs += loss == Loss::kAgentLost && trial.started ? 1 : 0;
-  lease.attempts -= loss == Loss::kTakenBack ? 1 : 0;
-  proto::MeasureResult result;
-  if (lease.lost_runs >= options_.max_lost_runs) {
-    result.set_error(proto::MEASURE_ERROR_RUN_CRASH);
-    result.set_detail(
-        StrCat(lease.lost_runs, " agents were lost while they ran it; the last was ", trial.lease.agent_id));
-    return Finish(trial, std::move(result));
-  }
-  if (lease.attempts >= options_.max_attempts) {
-    result.set_status_code(static_cast<int>(absl::StatusCode::kAborted));
-    result.set_status_message(
-        StrCat("handed out ", lease.attempts, " times without a result; the last time: ", reason));
-    return Finish(trial, std::move(result));
-  }
-  Revoke(trial);
-  Unlink(trial);
-  Note(store_.PutLease(trial.session->stored.id, trial.id(), lease));
-  trial.avoided_agent = trial.lease.agent_id;
-  trial.lease = lease;
-  trial.started = false;
-  Enqueue(trial);
-}
-
-void Tracker::Finish(TrialState& trial, proto::MeasureResult result) {
-  result.set_trial_id(trial.id());
-  result.set_attempts(trial.lease.attempts);
-  Unlink(trial);
-  trial.result = result.SerializeAsString();
-  trial.done_order = ++last_number_;
-  Note(store_.PutResult(trial.session->stored.id, trial.id(), trial.result));
-  trial.session->results[trial.done_order] = &trial;
-  AnswerWaiter(*trial.session);
 }
 
 }  // namespace tilth

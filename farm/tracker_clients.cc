@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "absl/container/flat_hash_set.h"
-#include "base/logging.h"
+#include "farm/event_log.h"
 #include "farm/limits.h"
 #include "farm/tracker.h"
 
@@ -65,7 +65,11 @@ Status Tracker::OpenSession(const proto::OpenSessionRequest& request) {
                        .priority = std::clamp(request.priority(), -1'000, 1'000)};
   std::sort(stored.device_tags.begin(), stored.device_tags.end());
   Note(store_.PutSession(stored));
-  LogInfo("session ", stored.id, " (", stored.name, ") for device class ", stored.device_class);
+  LogEvent(LogLevel::kInfo, "session-opened")
+      .Add("session", stored.id)
+      .Add("name", stored.name)
+      .Add("user", stored.user)
+      .Add("class", stored.device_class);
   AddSession(stored);
   return absl::OkStatus();
 }
@@ -136,7 +140,12 @@ void Tracker::AddTrial(SessionState& session, const proto::Trial& message) {
       {.id = trial.id(), .trial = trial.trial.SerializeAsString(), .submitted_ms = trial.submitted_ms}));
   session.trials[trial.id()] = std::move(owned);
   CountTrial(trial);
-  Enqueue(trial);
+  if (!IsPoison(trial.trial.artifact_hash())) return Enqueue(trial);
+  proto::MeasureResult result;
+  result.set_error(proto::MEASURE_ERROR_RUN_CRASH);
+  result.set_detail(StrCat("not run: its artifact ", trial.trial.artifact_hash(),
+                           " took agents down with it not long ago, and is on the poison list"));
+  Finish(trial, std::move(result));
 }
 
 void Tracker::CountTrial(const TrialState& trial) {
@@ -248,7 +257,7 @@ Status Tracker::CloseSession(const std::string& session_id) {
   SessionState* session = FindSession(session_id);
   if (session == nullptr) return absl::OkStatus();
   Note(store_.DeleteSession(session_id));
-  LogInfo("session ", session_id, " closed");
+  LogEvent(LogLevel::kInfo, "session-closed").Add("session", session_id).Add("delivered", session->delivered);
   DropSession(*session);
   return absl::OkStatus();
 }

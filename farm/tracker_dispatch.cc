@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/container/flat_hash_set.h"
+#include "farm/event_log.h"
 #include "farm/tracker.h"
 
 namespace tilth {
@@ -64,7 +65,8 @@ void Tracker::Dequeue(TrialState& trial) {
 }
 
 bool Tracker::Usable(const DeviceState& device) const {
-  return device.port != nullptr && device.settings.mode == StoredDevice::Mode::kOpen && device.health.MayWork();
+  return device.port != nullptr && device.settings.mode == StoredDevice::Mode::kOpen && device.health.MayWork() &&
+         device.rests_until_ns == 0;
 }
 
 void Tracker::UpdateFree(DeviceState& device) {
@@ -139,6 +141,11 @@ void Tracker::Grant(TrialState& trial, DeviceState& device) {
   RenewLease(trial);
   device.leases.push_back(&trial);
   device.turn = ++last_number_;
+  LogEvent(LogLevel::kInfo, "trial-leased")
+      .Add("trial", trial.id())
+      .Add("session", session.stored.id)
+      .Add("agent", device.agent_id)
+      .Add("attempt", trial.lease.attempts);
   WatchTransfer(device);
   UpdateFree(device);
   proto::TrackerMessage message;

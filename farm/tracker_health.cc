@@ -1,5 +1,5 @@
 // The tracker and its devices' health: readings in, and who may not get trials because of them (device_health.h).
-#include "base/logging.h"
+#include "farm/event_log.h"
 #include "farm/limits.h"
 #include "farm/tracker.h"
 #include "proto/convert.h"
@@ -29,9 +29,10 @@ void Tracker::OnHealth(DeviceState& device, const proto::DeviceHealth& reading) 
   device.health.OnReading(FromProto(reading), clock_.NowNs());
   const DeviceCondition condition = device.health.condition();
   if (condition != before && condition != DeviceCondition::kSuspect) {
-    const std::string reason = device.health.Reason();
-    LogInfo("device ", Printable(device.hello.device().host_name()), " (agent ", device.agent_id, ") is ",
-            ToString(condition), reason.empty() ? "" : ": ", reason);
+    LogEvent(LogLevel::kInfo, "device-health")
+        .Add("agent", device.agent_id)
+        .Add("condition", ToString(condition))
+        .Add("why", device.health.Reason());
   }
   if (device.health.MayWork() == could_work) return;
   UpdateFree(device);

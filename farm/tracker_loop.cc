@@ -86,8 +86,8 @@ void TrackerLoop::GoDown(const Status& why) {
   LogError("the tracker's store has failed, going back to what is stored: ", why.ToString());
   store_.Rollback();
   down_ = absl::UnavailableError(StrCat("the tracker cannot store its state: ", why.message()));
-  for (Tracker::Effect& effect : tracker_->TakeEffects()) effect(down_);
   tracker_->Abandon(down_);
+  for (Tracker::Effect& effect : tracker_->TakeEffects()) effect(down_);
   tracker_.reset();
 }
 

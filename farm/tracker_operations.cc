@@ -53,7 +53,9 @@ std::string Tracker::ReasonOf(const DeviceState& device) const {
     case proto::DEVICE_OFFLINE:
       return "its agent is not attached";
     case proto::DEVICE_IDLE:
-      return "waits for trials";
+      return device.rests_until_ns == 0
+                 ? "waits for trials"
+                 : StrCat("rests, because ", device.failures_in_row, " trials in a row have come to nothing on it");
     case proto::DEVICE_BUSY:
       return "works on trials";
     case proto::DEVICE_QUARANTINED:
@@ -146,6 +148,10 @@ void Tracker::Apply(DeviceState& device, const proto::SetDeviceRequest& request)
     default:
       device.settings.reserved_for.clear();
       break;
+  }
+  if (request.change() == proto::SetDeviceRequest::RESUME) {
+    device.failures_in_row = 0;
+    EndRest(device);
   }
   settings_[device.agent_id] = device.settings;
   Note(store_.PutDevice(device.settings));

@@ -99,6 +99,8 @@ struct DeviceState {
   uint64_t turn = 0;                                    // grows with every grant; no two devices have the same
   std::optional<std::pair<size_t, uint64_t>> free_key;  // its place in group->free, if it is there
   int64_t attached_ns = 0;
+  int failures_in_row = 0;     // trials that came to nothing because of it
+  int64_t rests_until_ns = 0;  // 0: it does not
   int64_t trials_done = 0, trials_failed = 0;
   double busy_seconds = 0;
   DeviceHealthState health;

@@ -167,6 +167,7 @@ class Agent::Impl {
     ToProto(device_, hello.mutable_device());
     for (proto::Lease& lease : Holding()) *hello.add_holding() = std::move(lease);
     hello.set_slots(kSlots);
+    for (const std::string& tag : options_.tags) hello.add_tags(tag);
     ToProto(monitor_->last(), hello.mutable_health());
     return hello;
   }

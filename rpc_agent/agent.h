@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "rpc_agent/trial_executor.h"
@@ -14,6 +15,7 @@ namespace tilth {
 struct AgentOptions {
   std::string tracker;  // "HOST:PORT"
   std::string device_class;
+  std::vector<std::string> tags;  // what sessions may ask for
   std::string work_directory;  // one agent at a time; holds its identities, caches and unacknowledged results
   bool recalibrate = false;    // measure the device's peaks although they are known
   std::string containment;     // what stands around its runners (Containment), for people

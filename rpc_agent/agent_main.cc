@@ -35,6 +35,7 @@ constexpr char kFooter[] =
 struct Arguments {
   std::string tracker, device_class, token, work_directory, runner, runner_wrapper;
   bool joining = false;
+  std::vector<std::string> tags;
   int core = -1;
   int64_t memory_limit_mb = -1;
   bool recalibrate = false, describe = false, json = false, verbose = false;
@@ -86,6 +87,7 @@ StatusOr<AgentOptions> MakeOptions(const Arguments& arguments) {
   AgentOptions options;
   options.work_directory = WorkDirectory(arguments);
   if (!arguments.describe) TILTH_RETURN_IF_ERROR(FindFarm(arguments, &options));
+  options.tags = arguments.tags;
   std::string runner = arguments.runner;
   if (runner.empty()) {
     TILTH_ASSIGN_OR_RETURN(const std::string programs, ProgramDirectory());
@@ -160,6 +162,7 @@ int Main(int argc, char** argv) {
   app.add_option("--work-dir", arguments.work_directory,
                  "Identity, caches and unsent results (default: ~/.local/state/tilth-agent, for root "
                  "/var/lib/tilth-agent; with --device-class ~/.cache/tilth-agent/CLASS)");
+  app.add_option("--tag", arguments.tags, "What this board has and a session may ask for: fan, ram-8g; may be repeated");
   app.add_option("--core", arguments.core, "The core to measure on (default: the last one)");
   app.add_option("--memory-limit", arguments.memory_limit_mb, "Of a trial, in MiB; 0: none (default: half of memory)");
   app.add_flag("--recalibrate", arguments.recalibrate, "Measure the device's peaks again, although they are known");

@@ -73,6 +73,7 @@ TEST_P(StoreConformance, WhatIsRolledBackHasNotHappened) {
               TILTH_RETURN_IF_ERROR(store.PutBlob("bb", "more"));
               TILTH_RETURN_IF_ERROR(store.DeleteBlob("aa"));
               TILTH_RETURN_IF_ERROR(store.PutDevice({.agent_id = "x", .mode = StoredDevice::Mode::kCordoned}));
+              TILTH_RETURN_IF_ERROR(store.PutPoison({"aa", 7}));
               TILTH_RETURN_IF_ERROR(store.DeleteSession("s1"));
               return Status(absl::AbortedError("enough"));
             }),
@@ -88,6 +89,7 @@ TEST_P(StoreConformance, WhatIsRolledBackHasNotHappened) {
   EXPECT_EQ(trials[1].result, "");
   EXPECT_THAT(contents.blob_hashes, ElementsAre("aa"));
   EXPECT_THAT(contents.devices, IsEmpty());
+  EXPECT_THAT(contents.poison, IsEmpty());
 }
 
 TEST_P(StoreConformance, ReadsSeeTheOpenTransaction) {
@@ -157,6 +159,19 @@ TEST_P(StoreConformance, KeepsWhatOperatorsSayAboutDevices) {
   EXPECT_EQ(contents.devices[0].agent_id, "x");
   EXPECT_EQ(contents.devices[0].mode, StoredDevice::Mode::kDraining);
   EXPECT_EQ(contents.devices[1].reserved_for, "eve");
+}
+
+TEST_P(StoreConformance, KeepsPoisonUntilItIsDeleted) {
+  Change([](Store& store) {
+    TILTH_RETURN_IF_ERROR(store.PutPoison({"aa", 5}));
+    TILTH_RETURN_IF_ERROR(store.PutPoison({"bb", 6}));
+    return store.PutPoison({"aa", 7});
+  });
+  Change([](Store& store) { return store.DeletePoison("bb"); });
+  Change([](Store& store) { return store.DeletePoison("bb"); });
+  ASSERT_EQ(Load().poison.size(), 1u);
+  EXPECT_EQ(Load().poison[0].artifact_hash, "aa");
+  EXPECT_EQ(Load().poison[0].until_ms, 7);
 }
 
 TEST_P(StoreConformance, EpochsGrow) {

@@ -54,7 +54,7 @@ TEST(SqliteStoreTest, AnotherSchemaVersionIsRefusedWithBothNamed) {
   ASSERT_TRUE((*sqlite::Database::Open(dir->File("t.db")))->SetUserVersion(42).ok());
   const Status opened = OpenSqliteStore(dir->File("t.db")).status();
   EXPECT_EQ(opened.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(opened.message()), HasSubstr("version 42, this tracker writes version 2"));
+  EXPECT_THAT(std::string(opened.message()), HasSubstr("version 42, this tracker writes version 3"));
 }
 
 }  // namespace

@@ -15,7 +15,9 @@ namespace tilth {
 
 StatusOr<DiskCache> DiskCache::Open(const std::string& directory, int64_t max_bytes) {
   TILTH_RETURN_IF_ERROR(MakeDirectories(directory));
-  return DiskCache(directory, max_bytes);
+  DiskCache cache(directory, max_bytes);
+  cache.Evict();
+  return cache;
 }
 
 std::string DiskCache::Path(std::string_view key) const { return StrCat(directory_, "/", key); }
@@ -35,11 +37,14 @@ Status DiskCache::Adopt(std::string_view key) {
   if (std::rename(PathForNew(key).c_str(), Path(key).c_str()) != 0) {
     return ErrnoStatus(StrCat("renaming ", PathForNew(key)));
   }
-  Evict();
+  std::error_code error;
+  const auto bytes = std::filesystem::file_size(Path(key), error);
+  if (!error) total_bytes_ += static_cast<int64_t>(bytes);
+  if (total_bytes_ > max_bytes_) Evict();
   return absl::OkStatus();
 }
 
-void DiskCache::Evict() const {
+void DiskCache::Evict() {
   namespace fs = std::filesystem;
   struct Entry {
     fs::path path;
@@ -48,19 +53,20 @@ void DiskCache::Evict() const {
   };
   std::error_code error;
   std::vector<Entry> entries;
-  int64_t total_bytes = 0;
+  total_bytes_ = 0;
   for (fs::directory_iterator it(directory_, error), end; !error && it != end; it.increment(error)) {
     std::error_code gone;
     Entry entry{it->path(), it->last_write_time(gone), static_cast<int64_t>(it->file_size(gone))};
     if (gone) continue;
-    total_bytes += entry.bytes;
+    total_bytes_ += entry.bytes;
     entries.push_back(std::move(entry));
   }
   std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.used < b.used; });
+  if (total_bytes_ <= max_bytes_) return;
   // The newest stays, however large: it is about to be used.
-  for (size_t i = 0; i + 1 < entries.size() && total_bytes > max_bytes_; ++i) {
+  for (size_t i = 0; i + 1 < entries.size() && total_bytes_ > max_bytes_ - max_bytes_ / 8; ++i) {
     fs::remove(entries[i].path, error);
-    total_bytes -= entries[i].bytes;
+    total_bytes_ -= entries[i].bytes;
   }
 }
 

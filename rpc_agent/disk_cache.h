@@ -11,7 +11,8 @@ namespace tilth {
 
 class DiskCache {
  public:
-  // Creates the directory. When its files exceed `max_bytes`, those used longest ago go first.
+  // Creates the directory. When its files exceed `max_bytes`, those used longest ago go, an eighth of all at least, so
+  // that the directory is looked through only now and then.
   static StatusOr<DiskCache> Open(const std::string& directory, int64_t max_bytes);
 
   // Where the file of `key` is, or will be. Keys are hexadecimal.
@@ -25,10 +26,12 @@ class DiskCache {
 
  private:
   DiskCache(std::string directory, int64_t max_bytes) : directory_(std::move(directory)), max_bytes_(max_bytes) {}
-  void Evict() const;
+  // Looks through the directory for what it holds.
+  void Evict();
 
   std::string directory_;
   int64_t max_bytes_;
+  int64_t total_bytes_ = 0;  // of what is there, or more: a file that is replaced counts twice until the next look
 };
 
 }  // namespace tilth

@@ -15,6 +15,7 @@
 #include "cli/commands.h"
 #include "cli/farm.h"
 #include "cli/identity_argument.h"
+#include "farm/metrics.h"
 #include "farm/security.h"
 #include "farm/sqlite_store.h"
 #include "farm/tracker_server.h"
@@ -23,7 +24,7 @@ namespace tilth {
 namespace {
 
 struct Arguments {
-  std::string listen = "127.0.0.1:9190", state_directory = "tilth-farm", port_file;
+  std::string listen = "127.0.0.1:9190", state_directory = "tilth-farm", port_file, metrics;
   TrackerOptions tracker;
   bool verbose = false, no_sync = false;
   bool insecure = false, yes_in_the_clear = false;
@@ -74,10 +75,16 @@ Status Serve(const Arguments& arguments) {
   TILTH_ASSIGN_OR_RETURN(const std::unique_ptr<Store> store,
                          OpenSqliteStore(StrCat(arguments.state_directory, "/tracker.db"), durability));
   TILTH_ASSIGN_OR_RETURN(const std::unique_ptr<FarmSecurity> security, OpenSecurity(arguments));
+  TrackerOptions options = arguments.tracker;
+  std::unique_ptr<FarmMetrics> metrics;  // outlives the server
+  if (!arguments.metrics.empty()) {
+    TILTH_ASSIGN_OR_RETURN(metrics, FarmMetrics::Serve(arguments.metrics), "--metrics");
+    options.observer = metrics.get();
+  }
   TILTH_ASSIGN_OR_RETURN(
       const std::unique_ptr<TrackerServer> server,
       TrackerServer::Start(
-          arguments.listen, arguments.tracker, *store,
+          arguments.listen, options, *store,
           {.security = security.get(), .clear_text_allowed = arguments.insecure && arguments.yes_in_the_clear}));
   if (!arguments.port_file.empty()) {
     TILTH_RETURN_IF_ERROR(WriteFileAtomically(arguments.port_file, StrCat(server->port(), "\n")));
@@ -113,6 +120,7 @@ void AddFarmCommand(CLI::App& app, int* exit_code) {
                   "Do not wait for the disk: the newest trials and results survive the death of the process, "
                   "but not a power cut");
   serve->add_option("--port-file", a.port_file, "Write the port here once it listens");
+  serve->add_option("--metrics", a.metrics, "Figures for Prometheus at http://127.0.0.1:PORT/metrics; off unless given");
   serve
       ->add_option("--certificate-lifetime", a.certificate_lifetime,
                    "Of certificates that are made from now on; each is renewed after two thirds of it")

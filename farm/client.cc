@@ -28,6 +28,7 @@ namespace {
 
 constexpr int64_t kCallTimeoutMs = 30'000;
 constexpr int64_t kLongestWaitMs = 20'000;
+constexpr std::chrono::milliseconds kWhileSending{1};
 constexpr int64_t kFirstBackoffMs = 20, kLongestBackoffMs = 1'000;
 constexpr int kTrialsPerRequest = 1'000;
 constexpr size_t kRequestBytes = size_t{16} << 20;
@@ -268,6 +269,10 @@ class FarmClient::Impl {
       request.set_session_id(options_.session_id);
       size_t bytes = 0;
       while (next < messages.size() && request.trials_size() < kTrialsPerRequest && bytes < kRequestBytes) {
+        if (!BeginSending(*messages[next])) {
+          ++next;
+          continue;
+        }
         const int blobs = request.blobs_size();
         blobs_.AddTo(*messages[next], all_blobs, &request);
         for (int i = blobs; i < request.blobs_size(); ++i) bytes += request.blobs(i).data().size();
@@ -276,10 +281,26 @@ class FarmClient::Impl {
       proto::SubmitReply reply;
       grpc::ClientContext context;
       SetDeadline(context, kCallTimeoutMs);
-      TILTH_RETURN_IF_ERROR(FromGrpc(Stub()->Submit(&context, request, &reply)));
+      const Status sent = FromGrpc(Stub()->Submit(&context, request, &reply));
+      EndSending(request);
+      TILTH_RETURN_IF_ERROR(sent);
       blobs_.MarkSent(request);
     }
     return absl::OkStatus();
+  }
+
+  // A tracker that has been told to forget a trial would take it for a new one. So nothing is sent of which the result
+  // has come, and no result is acknowledged while its trial is on its way.
+  bool BeginSending(const proto::Trial& trial) {
+    std::lock_guard lock(mutex_);
+    if (unfinished_.count(trial.trial_id()) == 0) return false;
+    sending_.insert(trial.trial_id());
+    return true;
+  }
+
+  void EndSending(const proto::SubmitRequest& request) {
+    std::lock_guard lock(mutex_);
+    for (const proto::Trial& trial : request.trials()) sending_.erase(sending_.find(trial.trial_id()));
   }
 
   // One WaitResults call: acknowledges what was returned last, then takes what is new.
@@ -287,34 +308,49 @@ class FarmClient::Impl {
     proto::WaitResultsRequest request;
     request.set_session_id(options_.session_id);
     request.set_wait_ms(static_cast<int>(wait_ms));
-    for (const std::string& id : unacknowledged_) request.add_acknowledged_trial_ids(id);
+    {
+      std::lock_guard lock(mutex_);
+      for (const std::string& id : unacknowledged_) {
+        if (sending_.count(id) == 0) request.add_acknowledged_trial_ids(id);
+      }
+    }
     proto::WaitResultsReply reply;
     grpc::ClientContext context;
     SetDeadline(context, wait_ms + kCallTimeoutMs);
     TILTH_RETURN_IF_ERROR(FromGrpc(Stub()->WaitResults(&context, request, &reply)));
-    unacknowledged_.clear();
+    for (const std::string& id : request.acknowledged_trial_ids()) unacknowledged_.erase(id);
     if (!take) return absl::OkStatus();
+    Take(reply, results);
+    // What cannot be acknowledged yet comes again at once.
+    if (reply.results_size() > 0 && results->empty()) std::this_thread::sleep_for(kWhileSending);
+    return absl::OkStatus();
+  }
+
+  void Take(const proto::WaitResultsReply& reply, std::vector<MeasureResult>* results) {
     std::lock_guard lock(mutex_);
     for (const proto::MeasureResult& result : reply.results()) {
-      unacknowledged_.push_back(result.trial_id());
-      // Cancelled trials and repetitions are acknowledged, but nobody waits for them.
+      const bool again = !unacknowledged_.insert(result.trial_id()).second;
       const auto found = unfinished_.find(result.trial_id());
-      if (found == unfinished_.end()) continue;
-      blobs_.Release(*found->second);
-      unfinished_.erase(found);
+      if (found != unfinished_.end()) {
+        blobs_.Release(*found->second);
+        unfinished_.erase(found);
+      } else if (again || !options_.take_over) {
+        // Cancelled trials and repetitions are acknowledged, but nobody waits for them.
+        continue;
+      }
       results->push_back(FromProto(result));
     }
     if (reply.results_size() > 0) last_result_ns_ = SystemClock().NowNs();
-    return absl::OkStatus();
   }
 
   FarmClientOptions options_;
   std::mutex wait_mutex_;  // one WaitResults at a time; guards unacknowledged_
-  std::vector<std::string> unacknowledged_;
+  std::set<std::string> unacknowledged_;
   mutable std::mutex mutex_;
   Identity identity_;
   std::shared_ptr<proto::Farm::Stub> stub_;  // of the newest connection; a call in flight keeps its own alive
   std::map<std::string, std::shared_ptr<const proto::Trial>> unfinished_;
+  std::multiset<std::string> sending_;  // trials of Submit calls in flight
   std::atomic<int64_t> last_result_ns_ = 0;
   ClientBlobs blobs_;
 };

@@ -27,7 +27,8 @@ struct FarmClientOptions {
   std::string user;                      // whose share of the devices it uses; empty: $USER
   std::vector<std::string> device_tags;  // only on devices that have all of these
   int priority = 0;                      // sessions of a higher one go first; above 0 only for admins
-  std::string session_id;  // empty: a fresh one. Give an old one to collect what a killed process had submitted
+  std::string session_id;                // empty: a fresh one
+  bool take_over = false;                // session_id is that of a process that was killed: its trials' results count
   int64_t connect_timeout_ms = 10'000;
   int64_t reconnect_timeout_ms = 60'000;
 };

@@ -10,7 +10,7 @@ namespace {
 
 constexpr size_t kMaxNameBytes = 128, kMaxTitleBytes = 512;
 constexpr int kMaxTags = 32, kMaxBuffers = 1024;
-constexpr size_t kMaxHelloBytes = 1 << 20, kMaxTextBytes = 4096;
+constexpr size_t kMaxHelloBytes = 1 << 20, kMaxTextBytes = 4096, kMaxNoteBytes = 16 << 10;
 constexpr int64_t kLongestMs = 24 * 3600 * 1000;
 constexpr size_t kMaxPrinted = 100;
 
@@ -50,6 +50,10 @@ Status CheckTrial(const proto::Trial& trial) {
     if (IsContentHash(hash)) continue;
     return absl::InvalidArgumentError(
         StrCat("trial ", trial.trial_id(), ": '", Printable(hash), "' is no blob's hash"));
+  }
+  if (trial.note().size() > kMaxNoteBytes) {
+    return absl::InvalidArgumentError(StrCat("trial ", trial.trial_id(), ": a note of ", trial.note().size(),
+                                             " bytes; at most ", kMaxNoteBytes, " are allowed"));
   }
   if (trial.tolerances_size() > kMaxBuffers || trial.value_bounds_size() > kMaxBuffers) {
     return absl::InvalidArgumentError(

@@ -21,6 +21,7 @@
 #include "base/status.h"
 #include "farm/agent_port.h"
 #include "farm/store.h"
+#include "farm/tracker_observer.h"
 #include "farm/tracker_state.h"
 #include "proto/farm.pb.h"
 
@@ -38,6 +39,7 @@ struct TrackerOptions {
   double new_trial_seconds = 0.1;            // what a trial is expected to take in a session without results
   bool quarantine = true;                    // devices that are not well get no trials, and their times are not kept
   int max_spoiled = 10;  // times a trial is measured on devices that are not well, until it is given up
+  TrackerObserver* observer = nullptr;       // is told what happens; null: nobody. It must outlive the tracker
 };
 
 class Tracker {
@@ -73,6 +75,7 @@ class Tracker {
   proto::ListDevicesReply ListDevices(const std::string& device_class);
   proto::ListJobsReply ListJobs();
   StatusOr<int> SetDevice(const proto::SetDeviceRequest& request);
+  TrackerGauges Gauges() const;
 
   // ---- agents (service Agents)
   // Sends the welcome and, from then on, grants through `port`. A former port of the same agent is closed.

@@ -123,6 +123,11 @@ StatusOr<int> Tracker::Submit(const proto::SubmitRequest& request) {
     for (const std::string& hash : {trial.artifact_hash(), trial.baseline_hash()}) UnrefBlob(hash);
     ++accepted;
   }
+  if (options_.observer != nullptr) {
+    int64_t blob_bytes = 0;
+    for (const proto::Blob& blob : request.blobs()) blob_bytes += static_cast<int64_t>(blob.data().size());
+    options_.observer->OnSubmitted(session->stored.device_class, accepted, blob_bytes);
+  }
   Dispatch(*ClassOf(session->stored.device_class));
   return accepted;
 }

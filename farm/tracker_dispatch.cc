@@ -155,6 +155,11 @@ void Tracker::Grant(TrialState& trial, DeviceState& device) {
   grant->mutable_lease()->set_token(trial.lease.token);
   *grant->mutable_trial() = trial.trial;
   AddBlobs(device, trial.trial, grant);
+  if (options_.observer != nullptr) {
+    int64_t blob_bytes = 0;
+    for (const proto::Blob& blob : grant->blobs()) blob_bytes += static_cast<int64_t>(blob.data().size());
+    options_.observer->OnGranted(session.stored.device_class, trial.granted_ms - trial.submitted_ms, blob_bytes);
+  }
   Send(device, std::move(message));
 }
 

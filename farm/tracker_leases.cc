@@ -134,6 +134,10 @@ void Tracker::LoseLease(TrialState& trial, const std::string& reason, Loss loss)
       .Add("agent", trial.lease.agent_id)
       .Add("attempt", trial.lease.attempts)
       .Add("why", reason);
+  if (options_.observer != nullptr) {
+    options_.observer->OnLeaseLost(trial.session->stored.device_class,
+                                   loss == Loss::kReturned ? "it was given back" : reason);
+  }
   StoredLease lease = trial.lease;
   lease.agent_id.clear();
   lease.lost_runs += loss == Loss::kAgentLost && trial.started ? 1 : 0;
@@ -167,11 +171,13 @@ void Tracker::LoseLease(TrialState& trial, const std::string& reason, Loss loss)
 void Tracker::Finish(TrialState& trial, proto::MeasureResult result) {
   result.set_trial_id(trial.id());
   result.set_attempts(trial.lease.attempts);
+  result.set_note(trial.trial.note());
   Unlink(trial);
   trial.result = result.SerializeAsString();
   trial.done_order = ++last_number_;
   Note(store_.PutResult(trial.session->stored.id, trial.id(), trial.result));
   trial.session->results[trial.done_order] = &trial;
+  if (options_.observer != nullptr) options_.observer->OnFinished(trial.session->stored.device_class, result);
   AnswerWaiter(*trial.session);
 }
 

@@ -9,6 +9,7 @@ namespace tilth {
 namespace {
 
 constexpr std::chrono::milliseconds kTick{50};
+constexpr std::chrono::seconds kGauges{1};
 // So that no caller waits long for a commit on a slow disk, and a failure takes little with it.
 constexpr size_t kMaxBatch = 512;
 
@@ -71,6 +72,7 @@ void TrackerLoop::Apply(std::deque<Item>& batch) {
     }
     return;
   }
+  const int64_t begun_ns = clock_.NowNs();
   for (Item& item : batch) item.event(*tracker_);
   if (clock_.NowNs() >= next_tick_ns_) {
     tracker_->Tick();
@@ -79,7 +81,16 @@ void TrackerLoop::Apply(std::deque<Item>& batch) {
   Status committed = tracker_->failure();
   if (committed.ok()) committed = store_.Commit();
   if (!committed.ok()) return GoDown(committed);
+  if (options_.observer != nullptr) Observe(batch.size(), begun_ns);
   for (Tracker::Effect& effect : tracker_->TakeEffects()) effect(committed);
+}
+
+void TrackerLoop::Observe(size_t events, int64_t begun_ns) {
+  const int64_t now_ns = clock_.NowNs();
+  if (events > 0) options_.observer->OnCommitted(events, now_ns - begun_ns);
+  if (now_ns < next_gauges_ns_) return;
+  options_.observer->OnGauges(tracker_->Gauges());
+  next_gauges_ns_ = now_ns + std::chrono::nanoseconds(kGauges).count();
 }
 
 void TrackerLoop::GoDown(const Status& why) {

@@ -52,6 +52,7 @@ class TrackerLoop {
   // Waits for work or the next tick; empty and `stop_`: the end.
   std::deque<Item> NextBatch();
   void Apply(std::deque<Item>& batch);
+  void Observe(size_t events, int64_t begun_ns);
   // Ends everything that depends on what could not be stored.
   void GoDown(const Status& why);
   void Reload();
@@ -61,7 +62,7 @@ class TrackerLoop {
   const Clock& clock_;
   std::unique_ptr<Tracker> tracker_;  // null: the store has failed, and could not be read since
   Status down_;                       // why it is null
-  int64_t next_tick_ns_ = 0;
+  int64_t next_tick_ns_ = 0, next_gauges_ns_ = 0;
 
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -1,4 +1,5 @@
 // The tracker towards operators: lists, and what they say about devices.
+#include "absl/strings/ascii.h"
 #include "base/logging.h"
 #include "farm/limits.h"
 #include "farm/tracker.h"
@@ -90,6 +91,21 @@ double Tracker::EtaSeconds(const SessionState& session) const {
     devices += Fits(session, group) ? group.usable : 0;
   }
   return devices == 0 ? 0 : total / devices;
+}
+
+TrackerGauges Tracker::Gauges() const {
+  // DEVICE_IDLE is "idle".
+  constexpr size_t kPrefix = sizeof("DEVICE_") - 1;
+  TrackerGauges gauges{.sessions = static_cast<int64_t>(sessions_.size())};
+  for (const auto& [id, session] : sessions_) {
+    const StoredSession& stored = session->stored;
+    gauges.queued[{stored.device_class, stored.user}] += static_cast<int64_t>(session->queue.size());
+  }
+  for (const auto& [agent_id, device] : devices_) {
+    const std::string state = absl::AsciiStrToLower(proto::DeviceState_Name(StateOf(*device)).substr(kPrefix));
+    ++gauges.devices[{device->hello.device().device_class(), state}];
+  }
+  return gauges;
 }
 
 proto::ListJobsReply Tracker::ListJobs() {

@@ -29,6 +29,7 @@ void ToProto(const Trial& trial, proto::Trial* message) {
   message->set_run_deadline_ms(trial.run_deadline_ms);
   message->set_queue_deadline_ms(trial.queue_deadline_ms);
   message->set_transfer_deadline_ms(trial.transfer_deadline_ms);
+  message->set_note(trial.note);
 }
 
 Trial FromProto(const proto::Trial& message) {
@@ -54,6 +55,7 @@ Trial FromProto(const proto::Trial& message) {
   trial.run_deadline_ms = message.run_deadline_ms();
   trial.queue_deadline_ms = message.queue_deadline_ms();
   trial.transfer_deadline_ms = message.transfer_deadline_ms();
+  trial.note = message.note();
   return trial;
 }
 
@@ -76,6 +78,7 @@ void ToProto(const MeasureResult& result, proto::MeasureResult* message) {
   message->set_transfer_ms(result.transfer_ms);
   message->set_run_ms(result.run_ms);
   message->set_attempts(result.attempts);
+  message->set_note(result.note);
 }
 
 MeasureResult FromProto(const proto::MeasureResult& message) {
@@ -102,6 +105,7 @@ MeasureResult FromProto(const proto::MeasureResult& message) {
   result.transfer_ms = message.transfer_ms();
   result.run_ms = message.run_ms();
   result.attempts = message.attempts();
+  result.note = message.note();
   return result;
 }
 

@@ -62,6 +62,7 @@ struct Trial {
   int64_t run_deadline_ms = 10'000;
   int64_t queue_deadline_ms = 0;
   int64_t transfer_deadline_ms = 0;
+  std::string note;  // comes back with the result
 };
 
 // Zeros: not known, not readable.
@@ -91,6 +92,7 @@ struct MeasureResult {
   std::string agent_id;
   int64_t queue_ms = 0, transfer_ms = 0, run_ms = 0;
   int attempts = 0;
+  std::string note;  // the trial's
 
   // Verified and timed: only such a result may become a record.
   bool Measured() const { return status.ok() && error == MeasureErrorKind::kNone; }

@@ -28,6 +28,7 @@ class FarmMeasurer : public Measurer {
     client_options.address = options.address;
     client_options.device_class = options.device_class;
     client_options.session_name = options.session_name;
+    client_options.session_id = options.session_id;
     if (options.address.empty()) {
       TILTH_RETURN_IF_ERROR(StartFarm(target));
       client_options.address = embedded_->address();

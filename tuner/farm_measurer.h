@@ -16,6 +16,7 @@ struct FarmMeasurerOptions {
   std::string address;                      // "HOST:PORT"; empty: a farm of our own on this machine
   std::string device_class;                 // on that farm
   std::string session_name;                 // for people
+  std::string session_id;                   // of the farm's session; empty: any
   ArtifactCache* artifact_cache = nullptr;  // outlives the measurer; null: none
 };
 

@@ -79,6 +79,7 @@ std::vector<MeasureJob> FinalRound::Jobs(const std::function<std::string()>& nex
         job.candidate = rivals_[i].candidate;
         job.origin = kOriginFinal;
         job.trial_id = next_trial_id();
+        job.workload_hash = tasks_[static_cast<size_t>(job.task)].workload_hash();
         job.seed = seed_;
         job.repeat = true;
         jobs.push_back(std::move(job));

@@ -14,6 +14,7 @@
 #include "compiler/build_kernel.h"
 #include "ir/workload.h"
 #include "tuner/tolerance.h"
+#include "tuner/trial_note.h"
 
 namespace tilth {
 namespace {
@@ -44,11 +45,12 @@ MeasureErrorKind KindOf(BuildStep step) {
   return MeasureErrorKind::kCompile;
 }
 
-Trial MakeTrial(const MeasureJob& job, const std::string& artifact_hash, const std::string& baseline_hash) {
+Trial MakeTrial(const MeasureOutcome& outcome, const std::string& baseline_hash) {
+  const MeasureJob& job = outcome.job;
   const Workload& workload = job.space->workload();
   Trial trial;
   trial.trial_id = job.trial_id;
-  trial.artifact_hash = artifact_hash;
+  trial.artifact_hash = outcome.artifact_hash;
   trial.baseline_hash = baseline_hash;
   trial.seed = job.seed;
   trial.tolerances = OutputTolerances(workload);
@@ -59,6 +61,12 @@ Trial MakeTrial(const MeasureJob& job, const std::string& artifact_hash, const s
   trial.options = job.options;
   trial.flops = job.space->Resolve(job.candidate).flops;
   trial.run_deadline_ms = kShortestDeadlineMs + static_cast<int64_t>(Flops(workload) / kSlowestFlopsPerMs);
+  trial.note = ToText({.workload_hash = job.workload_hash,
+                       .target_hash = TargetHash(job.space->target()),
+                       .decisions = ToJson(job.space->ToDecisions(job.candidate)),
+                       .origin = job.origin,
+                       .artifact_hash = outcome.artifact_hash,
+                       .build_s = outcome.build_s});
   return trial;
 }
 
@@ -164,7 +172,7 @@ class MeasurePipeline::Impl {
       return;
     }
     outcome.artifact_hash = artifact->hash;
-    Trial trial = MakeTrial(outcome.job, artifact->hash, *baseline);
+    Trial trial = MakeTrial(outcome, *baseline);
     if (IsDuplicate(&outcome)) return;
     // Rivals at the end are all measured alike.
     if (!outcome.job.repeat) UseSpareTime(build_ns, &trial.options);

@@ -32,6 +32,7 @@
 #include "tuner/time_into.h"
 #include "tuner/trial_log.h"
 #include "tuner/trial_record.h"
+#include "tuner/unfinished_sessions.h"
 
 namespace tilth {
 namespace {
@@ -158,14 +159,38 @@ class Session {
       farm.address = options_.farm_address;
       farm.device_class = options_.device_class;
       farm.session_name = StrCat("tune ", options_.model_name);
+      farm.session_id = log_->session_id();
       farm.artifact_cache = options_.artifact_cache;
       TILTH_ASSIGN_OR_RETURN(measurer_, ConnectFarm(options_.target, farm));
       TILTH_RETURN_IF_ERROR(log_->BeginSession(tasks_, measurer_->device(), measurer_->num_devices()),
                             options_.log_path);
     }
     SetRooflines(measurer_->device().peak_gflops);
+    TILTH_RETURN_IF_ERROR(TakeOverUnfinished());
     for (const KnownCode& known : known_)
       measurer_->AddKnown(known.task, known.artifact_hash, known.result.trial_id, known.result);
+    return absl::OkStatus();
+  }
+
+  // What sessions of this model have left at the farm when they were killed.
+  Status TakeOverUnfinished() {
+    if (options_.farm_address.empty()) return absl::OkStatus();
+    return CollectUnfinishedSessions(options_.farm_address, options_.device_class, log_->unfinished_sessions(),
+                                     [this](const std::vector<MeasureResult>& results) { return TakeOver(results); });
+  }
+
+  Status TakeOver(const std::vector<MeasureResult>& results) {
+    const std::vector<MeasureOutcome> outcomes = OutcomesOf(results, tasks_, TargetHash(options_.target));
+    std::vector<MeasureOutcome> missing;
+    for (const MeasureOutcome& outcome : outcomes) {
+      const TuningTask& task = tasks_[static_cast<size_t>(outcome.job.task)];
+      if (!task.Knows(outcome.job.candidate)) missing.push_back(outcome);
+    }
+    TILTH_RETURN_IF_ERROR(Record(missing));
+    for (const MeasureOutcome& outcome : missing) {
+      TILTH_RETURN_IF_ERROR(Learn(outcome));
+      known_.push_back({outcome.job.task, outcome.artifact_hash, outcome.result});
+    }
     return absl::OkStatus();
   }
 
@@ -178,7 +203,10 @@ class Session {
     out_of_time_ = OutOfTime();
     // Out of time: what has been started is cheap to finish.
     while (measurer_->UnderWay() > 0 && !Stopped()) TILTH_RETURN_IF_ERROR(Collect(/*go_on=*/false));
-    if (!Stopped()) TILTH_RETURN_IF_ERROR(RunFinals());
+    if (!Stopped()) {
+      TILTH_RETURN_IF_ERROR(TakeOverUnfinished());
+      TILTH_RETURN_IF_ERROR(RunFinals());
+    }
     if (Stopped()) measurer_->Cancel();
     return absl::OkStatus();
   }
@@ -236,6 +264,7 @@ class Session {
     job.candidate = proposal.candidate;
     job.origin = proposal.origin;
     job.trial_id = log_->NextTrialId();
+    job.workload_hash = task.workload_hash();
     job.seed = options_.seed;
     job.options.best_so_far_ns = static_cast<int64_t>(scheduler_->best_ns(task_index));
     measurer_->Enqueue(std::move(job));

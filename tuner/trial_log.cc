@@ -46,6 +46,7 @@ Status TrialLog::ReadSessions() {
     const auto arguments = nlohmann::json::parse(session.arguments, nullptr, /*allow_exceptions=*/false);
     if (!arguments.is_object() || arguments.value("target_hash", std::string()) != target_hash_) continue;
     AddSummary(session.summary);
+    if (session.ended_unix_ns == 0) unfinished_sessions_.push_back(session.id);
   }
   std::sort(own_sessions_.begin(), own_sessions_.end());
   TILTH_ASSIGN_OR_RETURN(const std::vector<LoggedDevice> devices, log_->Devices());

@@ -81,7 +81,10 @@ class TrialLog {
   Status EndSession(const TimeSplit& split);
 
   // Unique over all logs.
+  const std::string& session_id() const { return session_id_; }
   std::string NextTrialId();
+  // Sessions of this model and target that have not ended: killed, or at work in another process.
+  const std::vector<std::string>& unfinished_sessions() const { return unfinished_sessions_; }
 
  private:
   TrialLog(std::unique_ptr<TuningLog> log, const Target& target, const SessionInfo& info);
@@ -101,6 +104,7 @@ class TrialLog {
   double peak_gflops_ = 0;
   std::map<std::string, double> device_peaks_;  // by fingerprint
   std::vector<std::string> own_sessions_;       // sorted
+  std::vector<std::string> unfinished_sessions_;
   SessionTotals totals_;
 };
 

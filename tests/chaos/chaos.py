@@ -4,8 +4,8 @@ A tracker, agents and a tuner run as they would in a lab; each talks through a l
 delayed. SIGKILL, SIGSTOP and SIGCONT and failures of links hit tracker, agents, runners and tuner, one about every
 second; what died is started again with the same command line. A witness on the links keeps what was promised:
 
-    lost      results that somebody acknowledged and that are not in the tuning log; those of a session whose tuner was
-              killed count from the tuner's own acknowledgement on
+    lost      results that the tracker has acknowledged to an agent, or the tuner to the tracker, and that are not in
+              the tuning log
     doubled   trials with two different results, or two records; candidates that were searched twice
     stuck     processes that are left over or do not end, devices that are not idle and trials that are not done a
               minute after the last fault, jobs that do not end
@@ -49,7 +49,6 @@ class Run:
         self.network = Network(self.witness)
         self.farm = Farm(options.programs, folder, self.network, options.agents)
         self.faults = Faults(self.farm, options.seed)
-        self.completed = set()   # ids of the logs' sessions whose tuner ended by itself
         self.jobs = []           # verified records of each job
         self.undisturbed = 0
         self.stuck, self.unexpected = [], []
@@ -119,7 +118,6 @@ class Run:
                     if self.faults.strike(tuner, now) is not None:
                         break
             time.sleep(POLL_S)
-        self.completed.add(self._query(job, "SELECT id FROM session ORDER BY started_unix_ns DESC LIMIT 1")[0][0])
         return True
 
     def at_rest(self):
@@ -179,19 +177,14 @@ class Run:
         doubled |= {trial for trial, digests in witness.delivered.items() if len(digests) > 1}
         # The comparison at a job's end keeps one record for several trials, which have a seed of their own.
         seeds = {job + 1 for job in range(len(self.jobs) + 1)}
-        recorded = {trial for trial in witness.recorded | {t for t in witness.taken if self._completed(t)}
-                    if witness.seeds.get(trial) in seeds and trial not in witness.given_up}
-        lost = sorted(recorded - rows.keys())
+        acknowledged = {trial for trial in witness.recorded | witness.taken
+                        if witness.seeds.get(trial) in seeds and trial not in witness.given_up}
+        lost = sorted(acknowledged - rows.keys())
         return {"kills": self.faults.total, "lost": len(lost), "doubled": len(doubled), "stuck": len(self.stuck),
                 "records": sum(self.jobs), "undisturbed_records": self.undisturbed * len(self.jobs),
-                "jobs": len(self.jobs), "acknowledged": len(recorded),
-                "abandoned": len([t for t in witness.taken - witness.recorded if not self._completed(t)]),
-                "given_up": len(witness.given_up), "unexpected_exits": self.unexpected, "by_kind": self.faults.counts,
+                "jobs": len(self.jobs), "acknowledged": len(acknowledged), "given_up": len(witness.given_up), "unexpected_exits": self.unexpected, "by_kind": self.faults.counts,
                 "seconds": round(time.monotonic() - self.begun, 1),
                 "details": (lost + sorted(doubled) + self.stuck)[:20]}
-
-    def _completed(self, trial):
-        return trial.partition("-")[0] in self.completed
 
     def failed(self, result):
         return (result["lost"] + result["doubled"] + result["stuck"] > 0 or

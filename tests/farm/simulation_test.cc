@@ -124,5 +124,17 @@ TEST_F(SimulatedFleetTest, DisconnectsAndRestartsLoseAndDoubleNothing) {
   EXPECT_GT(fleet.counts().connections, 10);
 }
 
+TEST_F(SimulatedFleetTest, AnAgentWhoseHeartIsTooSlowLosesItsLeases) {
+  Submit(1);
+  auto slow = Agents(1, {.device = {.trial = {.median_ms = 600'000}}, .heartbeat_slowness = 1e6});
+  SimulatedFleet sleeper(address_, slow, nullptr);
+  while (sleeper.counts().grants == 0) ASSERT_TRUE(client_->WaitResults(20)->empty());
+  auto healthy = Agents(1, {});
+  healthy[0].agent_id = "healthy";
+  SimulatedFleet fleet(address_, healthy, nullptr);
+  ExpectAll(1);
+  EXPECT_EQ(fleet.counts().finished, 1);
+}
+
 }  // namespace
 }  // namespace tilth

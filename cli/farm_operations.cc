@@ -123,7 +123,7 @@ void AddFarmOperations(CLI::App* farm, int* exit_code) {
       {DeviceChange::kDrain, "Lets a device finish what it has, and gives it nothing more", "raspberry-3"},
       {DeviceChange::kCordon, "Gives a device nothing more and takes back what it has not begun", "raspberry-3"},
       {DeviceChange::kResume, "Ends drain, cordon and quarantine", "raspberry-3"},
-      {DeviceChange::kReserve, "Keeps a device for one user", "raspberry-3 --for anna"},
+      {DeviceChange::kReserve, "Keeps a device for one user", "raspberry-3 --user anna"},
       {DeviceChange::kRelease, "Ends a reservation", "raspberry-3"},
   };
   for (const Verb& verb : kVerbs) {
@@ -132,7 +132,7 @@ void AddFarmOperations(CLI::App* farm, int* exit_code) {
         farm, name, verb.description, StrCat("  tilth farm ", name, " ", verb.example, " --farm lab:9190"), arguments,
         exit_code, [change = verb.change](const Arguments& given) { return Change(given, change); });
     command->add_option("DEVICE", a.device, "Agent id or host name")->required();
-    if (verb.change == DeviceChange::kReserve) command->add_option("--for", a.user, "The user")->required();
+    if (verb.change == DeviceChange::kReserve) command->add_option("--user,--for", a.user, "Whom")->required();
   }
 }
 

@@ -51,7 +51,8 @@ class SecuredProcessesTest : public ::testing::Test {
                     "--port-file",
                     dir_.File("port"),
                     "--lease-ms",
-                    "400"};
+                    "400",
+                    "--no-quarantine"};
     options.argv.insert(options.argv.end(), more.begin(), more.end());
     auto tracker = Subprocess::Start(options);
     ASSERT_TRUE(tracker.ok()) << tracker.status();

@@ -107,13 +107,18 @@ StatusOr<AgentOptions> MakeOptions(const Arguments& arguments) {
   return options;
 }
 
-// Ctrl-C and SIGTERM end the agent between two trials. Signals are blocked in all threads and taken by one.
-void StopOnSignal(Agent& agent) {
+// Ctrl-C and SIGTERM end the agent between two trials. They are blocked in all threads, so before there is a second
+// one, and taken by one.
+sigset_t BlockStopSignals() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+void StopOnSignal(const sigset_t& signals, Agent& agent) {
   std::thread([signals, &agent] {
     int signal = 0;
     sigwait(&signals, &signal);
@@ -143,11 +148,12 @@ Status Join(const Arguments& arguments) {
 
 Status RunAgent(const Arguments& arguments) {
   TILTH_ASSIGN_OR_RETURN(AgentOptions options, MakeOptions(arguments));
+  const sigset_t stop_signals = BlockStopSignals();
   const Containment containment(options.work_directory, options.executor.memory_limit_bytes);
   options.containment = containment.description();
   if (arguments.describe) return PrintDevice(options, arguments.json);
   TILTH_ASSIGN_OR_RETURN(const std::unique_ptr<Agent> agent, Agent::Create(options));
-  StopOnSignal(*agent);
+  StopOnSignal(stop_signals, *agent);
   return agent->Run();
 }
 

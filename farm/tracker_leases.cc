@@ -162,7 +162,7 @@ void Tracker::LoseLease(TrialState& trial, const std::string& reason, Loss loss)
   Revoke(trial);
   Unlink(trial);
   Note(store_.PutLease(trial.session->stored.id, trial.id(), lease));
-  if (loss != Loss::kTakenBack) trial.avoided_agent = trial.lease.agent_id;
+  trial.avoided_agent = trial.lease.agent_id;
   trial.lease = lease;
   trial.started = false;
   Enqueue(trial);

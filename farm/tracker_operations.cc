@@ -87,9 +87,10 @@ double Tracker::EtaSeconds(const SessionState& session) const {
   double total = own + before;
   for (const auto& [user, seconds] : others) total += std::min(seconds, own + before);
   int devices = 0;
-  for (const auto& [key, group] : classes_.at(session.stored.device_class)->groups) {
-    devices += Fits(session, group) ? group.usable : 0;
-  }
+  // After a restart, a class is not known before a trial of it is queued or a device of it attaches.
+  const auto device_class = classes_.find(session.stored.device_class);
+  if (device_class == classes_.end()) return 0;
+  for (const auto& [key, group] : device_class->second->groups) devices += Fits(session, group) ? group.usable : 0;
   return devices == 0 ? 0 : total / devices;
 }
 

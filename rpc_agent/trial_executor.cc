@@ -32,6 +32,7 @@ constexpr int64_t kCanaryDeadlineMs = 10'000;
 constexpr double kCanaryRemeasure = 0.97;
 constexpr int kRemeasurements = 2;
 constexpr double kMemoryLimitReached = 0.9;
+constexpr int kMostRuns = 3;  // of a child that somebody kills
 
 std::string FirstLines(const std::string& text) {
   std::vector<std::string> lines = absl::StrSplit(text, absl::MaxSplits('\n', kStderrLines), absl::SkipWhitespace());
@@ -97,7 +98,7 @@ struct TrialExecutor::Reply {
     return stage == "load" ? MeasureErrorKind::kLoad : MeasureErrorKind::kRunCrash;
   }
   std::string DeathDetail() const {
-    if (candidate_killed) return WithStderr("killed from outside, twice", output.stderr_text);
+    if (candidate_killed) return WithStderr("killed from outside, again and again", output.stderr_text);
     const std::string how = output.exit.signalled || output.exit.deadline_passed
                                 ? output.exit.Describe()
                                 : StrCat(output.exit.Describe(), " before it had an answer");
@@ -114,10 +115,12 @@ StatusOr<std::unique_ptr<TrialExecutor>> TrialExecutor::Create(const ExecutorOpt
 
 StatusOr<TrialExecutor::Reply> TrialExecutor::RunChild(const std::string& mode, const std::string& request,
                                                        int64_t deadline_ms) {
-  TILTH_ASSIGN_OR_RETURN(Reply reply, RunChildOnce(mode, request, deadline_ms));
-  // Whoever killed it may not have meant this candidate; a second time, it is the candidate's doing.
-  if (!reply.KilledFromOutside()) return reply;
-  return RunChildOnce(mode, request, deadline_ms);
+  for (int run = 1;; ++run) {
+    TILTH_ASSIGN_OR_RETURN(Reply reply, RunChildOnce(mode, request, deadline_ms));
+    // Whoever killed it may not have meant this candidate; the third time, it is the candidate's doing.
+    const bool by_chance = reply.KilledFromOutside() && !reply.NearMemoryLimit(options_.memory_limit_bytes);
+    if (!by_chance || run == kMostRuns) return reply;
+  }
 }
 
 StatusOr<TrialExecutor::Reply> TrialExecutor::RunChildOnce(const std::string& mode, const std::string& request,

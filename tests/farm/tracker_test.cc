@@ -147,6 +147,15 @@ TEST_F(TrackerTest, LeasesSurviveARestartOfTheTracker) {
   EXPECT_GT(y->Grants()[0].lease().token(), lease.token());
 }
 
+TEST_F(TrackerTest, JobsAreListedAfterARestartBeforeAnyAgentIsBack) {
+  ASSERT_TRUE(Submit({"a"}).ok());
+  auto x = Attach("x");
+  Restart();
+  const proto::ListJobsReply reply = tracker()->ListJobs();
+  ASSERT_EQ(reply.jobs_size(), 1);
+  EXPECT_EQ(reply.jobs(0).running(), 1);
+}
+
 TEST_F(TrackerTest, ATrialThatTookTwoAgentsDownIsPoison) {
   ASSERT_TRUE(Submit({"a"}).ok());
   for (const char* agent : {"x", "y"}) {

@@ -140,6 +140,12 @@ void AddTuneCommand(CLI::App& app, int* exit_code) {
       command->add_option("--farm", tune.farm_address, "HOST:PORT of a tracker (default: measure on this machine)");
   AddIdentityArgument(command);
   command->add_option("--device", tune.device_class, "the class of devices on that farm")->needs(farm);
+  command->add_option("--tag", tune.device_tags, "only devices with this tag; may be repeated")->needs(farm);
+  command
+      ->add_option("--priority", tune.priority,
+                   "sessions of a higher one go first; above 0 they go before those of other users and need an admin")
+      ->needs(farm)
+      ->check(CLI::Range(-100, 100));
   command
       ->add_option("--replay", tune.replay_path,
                    "a log with a session of this model: repeats it into --log, its results answering instead of a "

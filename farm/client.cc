@@ -382,23 +382,30 @@ StatusOr<std::vector<DeviceStatus>> FarmClient::Devices() {
 
 StatusOr<Device> FarmClient::WaitDevice(int64_t timeout_ms) {
   constexpr std::chrono::milliseconds kPollEvery{20};
+  const std::vector<std::string>& tags = impl_->options().device_tags;
   const int64_t deadline_ns = SystemClock().NowNs() + timeout_ms * 1'000'000;
   for (;;) {
     TILTH_ASSIGN_OR_RETURN(std::vector<DeviceStatus> devices, Devices());
     for (const DeviceStatus& status : devices) {
-      if (status.state != "offline") return status.device;
+      const bool has_tags = std::all_of(tags.begin(), tags.end(), [&](const std::string& tag) {
+        return std::find(status.tags.begin(), status.tags.end(), tag) != status.tags.end();
+      });
+      if (status.state != "offline" && has_tags) return status.device;
     }
     if (SystemClock().NowNs() >= deadline_ns) break;
     std::this_thread::sleep_for(kPollEvery);
   }
-  TILTH_ASSIGN_OR_RETURN(std::vector<DeviceStatus> all, ListDevices(impl_->options().address, "", 3'000, impl_->options().in_the_clear));
+  TILTH_ASSIGN_OR_RETURN(std::vector<DeviceStatus> all,
+                         ListDevices(impl_->options().address, "", 3'000, impl_->options().in_the_clear));
   std::set<std::string> classes;
   for (const DeviceStatus& status : all) {
     if (status.state != "offline") classes.insert(status.device.device_class);
   }
-  return absl::UnavailableError(StrCat(
-      "no device of class '", impl_->options().device_class, "' is attached to ", impl_->options().address,
-      " (attached classes: ", classes.empty() ? "none" : absl::StrJoin(classes, ", "), "); start tilth-agent on one"));
+  return absl::UnavailableError(StrCat("no device of class '", impl_->options().device_class, "'",
+                                       tags.empty() ? "" : StrCat(" with the tags ", absl::StrJoin(tags, ", ")),
+                                       " is attached to ", impl_->options().address,
+                                       " (attached classes: ", classes.empty() ? "none" : absl::StrJoin(classes, ", "),
+                                       "); start tilth-agent on one"));
 }
 
 }  // namespace tilth

@@ -27,6 +27,8 @@ class FarmMeasurer : public Measurer {
     FarmClientOptions client_options;
     client_options.address = options.address;
     client_options.device_class = options.device_class;
+    client_options.device_tags = options.device_tags;
+    client_options.priority = options.priority;
     client_options.session_name = options.session_name;
     client_options.session_id = options.session_id;
     if (options.address.empty()) {

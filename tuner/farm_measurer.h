@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "ir/target.h"
@@ -15,6 +16,8 @@ class ArtifactCache;
 struct FarmMeasurerOptions {
   std::string address;                      // "HOST:PORT"; empty: a farm of our own on this machine
   std::string device_class;                 // on that farm
+  std::vector<std::string> device_tags;     // only its devices that have all of these
+  int priority = 0;                         // sessions of a higher one go first
   std::string session_name;                 // for people
   std::string session_id;                   // of the farm's session; empty: any
   ArtifactCache* artifact_cache = nullptr;  // outlives the measurer; null: none

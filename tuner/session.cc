@@ -158,6 +158,8 @@ class Session {
       FarmMeasurerOptions farm;
       farm.address = options_.farm_address;
       farm.device_class = options_.device_class;
+      farm.device_tags = options_.device_tags;
+      farm.priority = options_.priority;
       farm.session_name = StrCat("tune ", options_.model_name);
       farm.session_id = log_->session_id();
       farm.artifact_cache = options_.artifact_cache;

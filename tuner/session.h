@@ -27,10 +27,13 @@ struct TuneOptions {
   uint64_t seed = 0;         // 0: 1
   std::string farm_address;  // "HOST:PORT"; empty: a farm of our own on this machine
   std::string device_class;  // on that farm
-  std::string task_filter;   // only kernels with this in their name
-  std::shared_ptr<const PretrainedModel> cost_model;  // of earlier sessions, to begin with (tuner/learner.h); null: none
-  std::string policy = "evolutionary";  // how to search: MakeKernelPolicy's names
-  ArtifactCache* artifact_cache = nullptr;      // of compiled candidates; outlives the call; null: none
+  std::vector<std::string> device_tags;  // only its devices that have all of these
+  int priority = 0;                      // on that farm: before other sessions of the same user
+  std::string task_filter;               // only kernels with this in their name
+  std::shared_ptr<const PretrainedModel>
+      cost_model;                           // of earlier sessions, to begin with (tuner/learner.h); null: none
+  std::string policy = "evolutionary";      // how to search: MakeKernelPolicy's names
+  ArtifactCache* artifact_cache = nullptr;  // of compiled candidates; outlives the call; null: none
   // A log with a session of this model: its results answer, no farm is used (tuner/recorded_measurer.h). trials and
   // seed are that session's unless they are given.
   std::string replay_path;

@@ -191,7 +191,9 @@ TEST_F(EmbeddedFarmTest, KilledAgentIsRestartedAndItsTrialMeasuredAgain) {
   ASSERT_TRUE(client_->WaitDevice(30'000).ok());
   auto slow = Compile({.run_body = "usleep(300000); for (int i = 0; i < N; ++i) y[i] = 2 * x[i] + w[i % 10];"});
   ASSERT_TRUE(slow.ok());
-  ASSERT_TRUE(client_->Submit({TrialOf("slow", *slow, baseline_hash_)}).ok());
+  Trial trial = TrialOf("slow", *slow, baseline_hash_);
+  trial.run_deadline_ms = 60'000;
+  ASSERT_TRUE(client_->Submit({trial}).ok());
   ASSERT_TRUE(client_->WaitResults(400)->empty());
   kill(farm_->agent_pid(), SIGKILL);
   auto results = Collect(1);

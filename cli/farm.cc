@@ -120,7 +120,8 @@ void AddFarmCommand(CLI::App& app, int* exit_code) {
                   "Do not wait for the disk: the newest trials and results survive the death of the process, "
                   "but not a power cut");
   serve->add_option("--port-file", a.port_file, "Write the port here once it listens");
-  serve->add_option("--metrics", a.metrics, "Figures for Prometheus at http://127.0.0.1:PORT/metrics; off unless given");
+  serve->add_option("--metrics", a.metrics,
+                    "Figures for Prometheus at http://127.0.0.1:PORT/metrics; off unless given");
   serve
       ->add_option("--certificate-lifetime", a.certificate_lifetime,
                    "Of certificates that are made from now on; each is renewed after two thirds of it")

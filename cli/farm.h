@@ -7,7 +7,7 @@ class App;
 
 namespace tilth {
 
-void AddFarmMembers(CLI::App* farm, int* exit_code);  // init, enroll, join, revoke
+void AddFarmMembers(CLI::App* farm, int* exit_code);     // init, enroll, join, revoke
 void AddFarmOperations(CLI::App* farm, int* exit_code);  // devices, jobs, drain, cordon, resume, reserve, release
 
 }  // namespace tilth

@@ -139,8 +139,8 @@ std::string DescribeDevices(const std::vector<DeviceStatus>& devices, int width)
     text.Add("warning", status.warning);
     text.Add("reserved for", status.reserved_for);
     text.Add("tags", absl::StrJoin(status.tags, ", "));
-    text.Add("processor", StrCat(device.cpu_model, ", ", device.architecture, ", ", device.cores, " cores, ",
-                                 FormatBytes(device.memory_bytes)));
+    text.Add("processor", StrCat(device.cpu_model, ", ", device.architecture, ", ", device.cores,
+                                 device.cores == 1 ? " core, " : " cores, ", FormatBytes(device.memory_bytes)));
     text.Add("calibrated", absl::StrFormat("%.1f GFLOP/s, %.1f GB/s", device.peak_gflops, device.bandwidth_gbps));
     text.Add("canary", measured ? StrCat(Percent(health.canary_ratio), " of the calibrated speed, ",
                                          Percent(health.canary_lost), " of the core taken by others")

@@ -70,8 +70,8 @@ class FarmClient {
   // Devices of the session's class, and all there are. `busy_seconds` over wall time is a device's utilisation.
   StatusOr<std::vector<DeviceStatus>> Devices();
 
-  // Waits until a device of the class with the session's tags is attached; kUnavailable, naming the class and those that
-  // are there, after `timeout_ms`. Devices of one class are interchangeable: any of them describes it.
+  // Waits until a device of the class with the session's tags is attached; kUnavailable, naming the class and those
+  // that are there, after `timeout_ms`. Devices of one class are interchangeable: any of them describes it.
   StatusOr<Device> WaitDevice(int64_t timeout_ms);
 
   const std::string& session_id() const;

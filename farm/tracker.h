@@ -38,8 +38,8 @@ struct TrackerOptions {
   int64_t max_unfinished_per_user = 50'000;  // trials that are not acknowledged
   double new_trial_seconds = 0.1;            // what a trial is expected to take in a session without results
   bool quarantine = true;                    // devices that are not well get no trials, and their times are not kept
-  int max_spoiled = 10;  // times a trial is measured on devices that are not well, until it is given up
-  TrackerObserver* observer = nullptr;       // is told what happens; null: nobody. It must outlive the tracker
+  int max_spoiled = 10;                 // times a trial is measured on devices that are not well, until it is given up
+  TrackerObserver* observer = nullptr;  // is told what happens; null: nobody. It must outlive the tracker
 };
 
 class Tracker {

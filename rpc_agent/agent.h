@@ -16,9 +16,9 @@ struct AgentOptions {
   std::string tracker;  // "HOST:PORT"
   std::string device_class;
   std::vector<std::string> tags;  // what sessions may ask for
-  std::string work_directory;  // one agent at a time; holds its identities, caches and unacknowledged results
-  bool recalibrate = false;    // measure the device's peaks although they are known
-  std::string containment;     // what stands around its runners (Containment), for people
+  std::string work_directory;     // one agent at a time; holds its identities, caches and unacknowledged results
+  bool recalibrate = false;       // measure the device's peaks although they are known
+  std::string containment;        // what stands around its runners (Containment), for people
   ExecutorOptions executor;
 };
 

@@ -168,7 +168,8 @@ int Main(int argc, char** argv) {
   app.add_option("--work-dir", arguments.work_directory,
                  "Identity, caches and unsent results (default: ~/.local/state/tilth-agent, for root "
                  "/var/lib/tilth-agent; with --device-class ~/.cache/tilth-agent/CLASS)");
-  app.add_option("--tag", arguments.tags, "What this board has and a session may ask for: fan, ram-8g; may be repeated");
+  app.add_option("--tag", arguments.tags,
+                 "What this board has and a session may ask for: fan, ram-8g; may be repeated");
   app.add_option("--core", arguments.core, "The core to measure on (default: the last one)");
   app.add_option("--memory-limit", arguments.memory_limit_mb, "Of a trial, in MiB; 0: none (default: half of memory)");
   app.add_flag("--recalibrate", arguments.recalibrate, "Measure the device's peaks again, although they are known");

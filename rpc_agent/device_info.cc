@@ -119,7 +119,8 @@ Device DescribeDevice(const std::string& system_root) {
   if (features.empty()) features = CpuInfoField(cpuinfo, "Features");
   device.cpu_features = absl::StrSplit(features, ' ', absl::SkipEmpty());
   std::sort(device.cpu_features.begin(), device.cpu_features.end());
-  device.cores = static_cast<int>(std::max<size_t>(1, AllowedCores().size()));
+  // Those of the device, not of this process, which has left the measuring core.
+  device.cores = static_cast<int>(std::max<long>(1, sysconf(_SC_NPROCESSORS_ONLN)));
   struct sysinfo memory{};
   if (sysinfo(&memory) == 0) device.memory_bytes = static_cast<int64_t>(memory.totalram) * memory.mem_unit;
   device.thermal_zones = Sensors(-1, system_root).ThermalZones();

@@ -288,7 +288,8 @@ MeasureResult TrialExecutor::Execute(const Trial& trial, const std::string& arti
     return result;
   }
   MeasureResult result = MeasureOnce(trial, artifact_path, *expected);
-  for (int again = 0; again < kRemeasurements && Drifted(result); ++again) result = MeasureOnce(trial, artifact_path, *expected);
+  for (int again = 0; again < kRemeasurements && Drifted(result); ++again)
+    result = MeasureOnce(trial, artifact_path, *expected);
   if (Implausible(trial, result)) result = MeasureOnce(trial, artifact_path, *expected);
   // The reason may be a damaged file; it costs little to make it again.
   if (!result.status.ok()) RemoveFile(*expected).IgnoreError();

@@ -35,8 +35,8 @@ class TrialExecutor {
   // The canary's fields of a reading of the device's health; the others are left 0. Needs the peaks.
   StatusOr<DeviceHealth> MeasureHealth();
 
-  // Given the files of the trial's artifact and baseline. Failures of the candidate are in the result's `error`, ours in
-  // `status`.
+  // Given the files of the trial's artifact and baseline. Failures of the candidate are in the result's `error`, ours
+  // in `status`.
   MeasureResult Execute(const Trial& trial, const std::string& artifact_path, const std::string& baseline_path);
 
  private:

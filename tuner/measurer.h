@@ -21,7 +21,7 @@ struct MeasureJob {
   std::string origin;
   std::string trial_id;  // unique over all logs
   std::string workload_hash;
-  uint64_t seed = 0;     // of the test data
+  uint64_t seed = 0;  // of the test data
   MeasureOptions options;
   bool repeat = false;  // measure even if identical code has been measured
 };

@@ -81,7 +81,8 @@ std::vector<JobStatus> Jobs() {
 size_t WidestLine(const std::string& text) {
   size_t widest = 0;
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
-    widest = std::max<size_t>(widest, std::count_if(line.begin(), line.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+    widest =
+        std::max<size_t>(widest, std::count_if(line.begin(), line.end(), [](char c) { return (c & 0xc0) != 0x80; }));
   }
   return widest;
 }

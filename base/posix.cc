@@ -1,5 +1,7 @@
 #include "base/posix.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,6 +14,14 @@ void UniqueFd::Reset() {
 }
 
 Status ErrnoStatus(std::string_view context) { return absl::ErrnoToStatus(errno, ToAbsl(context)); }
+
+StatusOr<UniqueFd> LockFile(const std::string& path) {
+  UniqueFd file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!file.valid()) return ErrnoStatus(StrCat("opening ", path));
+  if (flock(file.get(), LOCK_EX | LOCK_NB) == 0) return file;
+  if (errno != EWOULDBLOCK) return ErrnoStatus(StrCat("locking ", path));
+  return absl::FailedPreconditionError(StrCat(path, " is held by another process"));
+}
 
 Status WriteAll(int fd, std::string_view bytes) {
   while (!bytes.empty()) {

@@ -1,6 +1,7 @@
 // Small wrappers of POSIX calls that base and the process-handling modules share.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -32,6 +33,10 @@ class UniqueFd {
 // The current errno as a Status, "context: No such file or directory", with absl's code for it (NOT_FOUND,
 // PERMISSION_DENIED, RESOURCE_EXHAUSTED for a full disk or too many descriptors, …).
 Status ErrnoStatus(std::string_view context);
+
+// Holds `path`, made if it is not there, for this process until the descriptor goes; kFailedPrecondition if another
+// process holds it.
+StatusOr<UniqueFd> LockFile(const std::string& path);
 
 // Writes every byte to a blocking descriptor.
 Status WriteAll(int fd, std::string_view bytes);

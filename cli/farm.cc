@@ -1,6 +1,7 @@
 // `tilth farm serve`: runs a tracker. The other parts of `tilth farm` have files of their own (farm.h).
 #include <pthread.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <iostream>
 #include <memory>
@@ -8,10 +9,12 @@
 #include "CLI/App.hpp"
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
+#include "absl/strings/numbers.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/logging.h"
+#include "base/posix.h"
 #include "cli/commands.h"
 #include "cli/farm.h"
 #include "cli/identity_argument.h"
@@ -50,8 +53,24 @@ class StopSignals {
 };
 
 // Null if the state has not been initialised: in the clear.
+// "" if `address` is HOST:PORT, else what is wrong with it.
+std::string CheckAddress(const std::string& address) {
+  constexpr int kLargestPort = 65'535;
+  const size_t colon = address.rfind(':');
+  int port = -1;
+  const bool numeric = colon != std::string::npos && colon > 0 && absl::SimpleAtoi(address.substr(colon + 1), &port);
+  if (numeric && port >= 0 && port <= kLargestPort) return "";
+  return StrCat("'", address, "' is not HOST:PORT with a port up to ", kLargestPort,
+                ", as in 127.0.0.1:9190 or [::1]:9190");
+}
+
 StatusOr<std::unique_ptr<FarmSecurity>> OpenSecurity(const Arguments& arguments) {
-  if (!FarmSecurity::IsInitialised(arguments.state_directory)) return nullptr;
+  if (!FarmSecurity::IsInitialised(arguments.state_directory)) {
+    if (!FileExists(StrCat(arguments.state_directory, "/audit.log"))) return nullptr;
+    return absl::FailedPreconditionError(
+        StrCat(arguments.state_directory, " was a farm with an authority, which is gone; restore ",
+               arguments.state_directory, "/authority, or start with a new --state directory"));
+  }
   if (arguments.insecure) {
     return absl::FailedPreconditionError(
         StrCat("the state in ", arguments.state_directory, " has been initialised for TLS; leave --insecure out"));
@@ -70,7 +89,16 @@ Status Serve(const Arguments& arguments) {
   const StopSignals stop;
   SetLogTag("tracker");
   if (arguments.verbose) SetLogLevel(LogLevel::kInfo);
+  const bool is_new = !FileExists(arguments.state_directory);
   TILTH_RETURN_IF_ERROR(MakeDirectories(arguments.state_directory));
+  // What people tune is their own business.
+  if (is_new) chmod(arguments.state_directory.c_str(), 0700);
+  const StatusOr<UniqueFd> lock = LockFile(StrCat(arguments.state_directory, "/lock"));
+  if (absl::IsFailedPrecondition(lock.status())) {
+    return absl::FailedPreconditionError(
+        StrCat("another tracker works on the state in ", arguments.state_directory, "; give this one its own --state"));
+  }
+  TILTH_RETURN_IF_ERROR(lock.status());
   const Durability durability = arguments.no_sync ? Durability::kProcessDeath : Durability::kPowerCut;
   TILTH_ASSIGN_OR_RETURN(const std::unique_ptr<Store> store,
                          OpenSqliteStore(StrCat(arguments.state_directory, "/tracker.db"), durability));
@@ -114,7 +142,8 @@ void AddFarmCommand(CLI::App& app, int* exit_code) {
   serve
       ->add_option("--listen", a.listen,
                    "HOST:PORT; port 0: any free one. Off loopback only with TLS: `tilth farm init` first")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(CheckAddress);
   serve->add_option("--state", a.state_directory, "Directory of the durable queue")->capture_default_str();
   serve->add_flag("--no-sync", a.no_sync,
                   "Do not wait for the disk: the newest trials and results survive the death of the process, "

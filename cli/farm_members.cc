@@ -1,6 +1,7 @@
 // `tilth farm init|enroll|join|revoke`: who is in a farm.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 #include <memory>
@@ -11,6 +12,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
+#include "base/files.h"
 #include "cli/commands.h"
 #include "cli/farm.h"
 #include "farm/members.h"
@@ -49,10 +51,27 @@ Status Init(Arguments& arguments) {
     const char* user = std::getenv("USER");
     arguments.administrator = user != nullptr && *user != '\0' ? user : "admin";
   }
+  std::vector<std::string> hosts = arguments.names;
+  // Of another farm on this machine, whose administrator it may be.
+  for (const std::string& host : hosts) {
+    const std::string directory = IdentityDirectory(StrCat(host, ":", arguments.port));
+    if (!FileExists(StrCat(directory, "/identity.pem")) || FarmSecurity::IsInitialised(arguments.state_directory))
+      continue;
+    return absl::AlreadyExistsError(StrCat(directory,
+                                           " has an identity of another farm at this address; move it away, or "
+                                           "keep the new farm's with --identity DIR"));
+  }
+  for (const char* local : {"127.0.0.1", "localhost"}) {
+    const std::string directory = IdentityDirectory(StrCat(local, ":", arguments.port));
+    if (std::find(hosts.begin(), hosts.end(), local) != hosts.end()) continue;
+    if (FileExists(StrCat(directory, "/identity.pem"))) {
+      std::cout << directory << " stays as it is: an identity of another farm\n";
+    } else {
+      hosts.push_back(local);
+    }
+  }
   TILTH_ASSIGN_OR_RETURN(const Identity identity, FarmSecurity::Initialize(arguments.state_directory, arguments.names,
                                                                            arguments.administrator, SystemClock()));
-  std::vector<std::string> hosts = arguments.names;
-  hosts.insert(hosts.end(), {"127.0.0.1", "localhost"});
   std::cout << "the farm's authority is in " << arguments.state_directory
             << "/authority: keep a copy of it in a safe place\n";
   std::string stored;

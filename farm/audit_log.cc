@@ -14,6 +14,8 @@
 namespace tilth {
 namespace {
 
+constexpr size_t kMaxValueBytes = 256;
+
 using Json = nlohmann::ordered_json;
 
 std::string FormatTime(int64_t wall_ms) {
@@ -31,7 +33,7 @@ std::string FormatLine(int64_t wall_ms, const Peer& peer, const AuditEvent& even
     line["role"] = peer.role;
     line["serial"] = peer.serial;
   }
-  for (const auto& [key, value] : event.details) line[key] = value;
+  for (const auto& [key, value] : event.details) line[key] = value.substr(0, kMaxValueBytes);
   if (!event.artifacts.empty()) line["artifacts"] = event.artifacts;
   // Names and reasons may come from strangers: what is not UTF-8 must not stop the log.
   return StrCat(line.dump(-1, ' ', false, Json::error_handler_t::replace), "\n");

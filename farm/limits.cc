@@ -1,6 +1,8 @@
 #include "farm/limits.h"
 
 #include <algorithm>
+#include <string>
+#include <utility>
 
 #include "absl/strings/escaping.h"
 #include "proto/blob.h"
@@ -13,6 +15,7 @@ constexpr int kMaxTags = 32, kMaxBuffers = 1024;
 constexpr size_t kMaxHelloBytes = 1 << 20, kMaxTextBytes = 4096, kMaxNoteBytes = 16 << 10;
 constexpr int64_t kLongestMs = 24 * 3600 * 1000;
 constexpr size_t kMaxPrinted = 100;
+constexpr double kMostGflops = 1e9;
 
 Status CheckName(std::string_view what, std::string_view text, bool may_be_empty, size_t max_bytes = kMaxNameBytes) {
   if (text.empty() && !may_be_empty) return absl::InvalidArgumentError(StrCat("there is no ", what));
@@ -40,7 +43,7 @@ Status CheckOpenSession(const proto::OpenSessionRequest& request) {
   TILTH_RETURN_IF_ERROR(CheckName("session id", request.session_id(), false));
   TILTH_RETURN_IF_ERROR(CheckName("session's name", request.name(), true, kMaxTitleBytes));
   TILTH_RETURN_IF_ERROR(CheckName("device class", request.device_class(), false));
-  TILTH_RETURN_IF_ERROR(CheckName("user", request.user(), true));
+  TILTH_RETURN_IF_ERROR(CheckUser(request.user()));
   return CheckTags(request.device_tags());
 }
 
@@ -65,12 +68,29 @@ Status CheckTrial(const proto::Trial& trial) {
 Status CheckHello(const proto::AgentHello& hello) {
   TILTH_RETURN_IF_ERROR(CheckName("agent id", hello.agent_id(), false));
   TILTH_RETURN_IF_ERROR(CheckName("device class", hello.device().device_class(), false));
-  TILTH_RETURN_IF_ERROR(CheckName("host name", hello.device().host_name(), true, kMaxTitleBytes));
+  const proto::Device& device = hello.device();
+  TILTH_RETURN_IF_ERROR(CheckName("host name", device.host_name(), true, kMaxTitleBytes));
+  // An operator's terminal shows them.
+  const std::pair<std::string_view, const std::string&> shown[] = {
+      {"agent's version", hello.agent_version()},    {"processor's name", device.cpu_model()},
+      {"architecture", device.architecture()},       {"fingerprint", device.fingerprint()},
+      {"kernel's release", device.kernel_release()}, {"containment", device.sandbox()},
+      {"accelerator's name", device.accelerator()}};
+  for (const auto& [what, text] : shown) TILTH_RETURN_IF_ERROR(CheckName(what, text, true, kMaxTitleBytes));
+  for (const std::string& zone : device.thermal_zones()) {
+    TILTH_RETURN_IF_ERROR(CheckName("thermal zone", zone, true, kMaxTitleBytes));
+  }
+  const bool sane = device.cores() >= 0 && device.memory_bytes() >= 0 && device.peak_gflops() >= 0 &&
+                    device.peak_gflops() < kMostGflops && device.bandwidth_gbps() >= 0 &&
+                    device.bandwidth_gbps() < kMostGflops;
+  if (!sane) return absl::InvalidArgumentError("the device's cores, memory, peak or bandwidth are no possible figures");
   if (hello.ByteSizeLong() > kMaxHelloBytes) {
     return absl::InvalidArgumentError(StrCat("a hello of ", hello.ByteSizeLong(), " bytes; at most ", kMaxHelloBytes));
   }
   return CheckTags(hello.tags());
 }
+
+Status CheckUser(std::string_view user) { return CheckName("user", user, true); }
 
 void ClampDeadlines(proto::Trial* trial) {
   trial->set_run_deadline_ms(std::clamp<int64_t>(trial->run_deadline_ms(), 0, kLongestMs));

@@ -17,6 +17,8 @@ Status CheckOpenSession(const proto::OpenSessionRequest& request);
 // Of one trial: its id, hashes and lists.
 Status CheckTrial(const proto::Trial& trial);
 Status CheckHello(const proto::AgentHello& hello);
+// May be empty.
+Status CheckUser(std::string_view user);
 
 // Deadlines are never negative nor longer than a day.
 void ClampDeadlines(proto::Trial* trial);

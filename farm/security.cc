@@ -41,7 +41,7 @@ StatusOr<Identity> FarmSecurity::Initialize(const std::string& state_directory, 
                                             const std::string& administrator, const Clock& clock) {
   TILTH_RETURN_IF_ERROR(MakeDirectories(state_directory));
   TILTH_RETURN_IF_ERROR(CertificateAuthority::Initialize(AuthorityDirectory(state_directory), names, clock));
-  TILTH_ASSIGN_OR_RETURN(const std::unique_ptr<FarmSecurity> security, Open(state_directory, clock));
+  TILTH_ASSIGN_OR_RETURN(const std::unique_ptr<FarmSecurity> security, OpenAll(state_directory, clock, {}));
   Identity identity{.authority_pem = security->authority_->certificate_pem()};
   TILTH_ASSIGN_OR_RETURN(identity.key_pem, MakePrivateKey());
   TILTH_ASSIGN_OR_RETURN(const std::string request, MakeSigningRequest(identity.key_pem, administrator));
@@ -53,6 +53,19 @@ StatusOr<Identity> FarmSecurity::Initialize(const std::string& state_directory, 
 
 StatusOr<std::unique_ptr<FarmSecurity>> FarmSecurity::Open(const std::string& state_directory, const Clock& clock,
                                                            const AuthorityOptions& options) {
+  // The administrator is in it from the beginning. An authority without it has forgotten whom it has shut out.
+  const std::string members = EnrolmentFile(state_directory);
+  if (IsInitialised(state_directory) && ReadFile(members).value_or("").empty()) {
+    return absl::FailedPreconditionError(StrCat(
+        members,
+        " is gone or empty: without it nobody knows which certificates were revoked. Restore the newest copy of ",
+        AuthorityDirectory(state_directory), ", or make a new farm in another directory"));
+  }
+  return OpenAll(state_directory, clock, options);
+}
+
+StatusOr<std::unique_ptr<FarmSecurity>> FarmSecurity::OpenAll(const std::string& state_directory, const Clock& clock,
+                                                              const AuthorityOptions& options) {
   std::unique_ptr<FarmSecurity> security(new FarmSecurity(clock));
   TILTH_ASSIGN_OR_RETURN(security->authority_,
                          CertificateAuthority::Open(AuthorityDirectory(state_directory), clock, options));

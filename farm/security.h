@@ -60,6 +60,8 @@ class FarmSecurity {
   std::string public_name() const;
 
  private:
+  static StatusOr<std::unique_ptr<FarmSecurity>> OpenAll(const std::string& state_directory, const Clock& clock,
+                                                         const AuthorityOptions& options);
   explicit FarmSecurity(const Clock& clock) : clock_(clock) {}
   void CloseBadStreams();
 

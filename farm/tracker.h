@@ -63,6 +63,8 @@ class Tracker {
   Status OpenSession(const proto::OpenSessionRequest& request);
   // kPermissionDenied if the session is there and belongs to somebody else. An empty user may do everything.
   Status CheckOwner(const std::string& session_id, const std::string& user);
+  // Whether Submit would take it.
+  Status CheckSubmission(const proto::SubmitRequest& request);
   // UnpackBlob has accepted the request's blobs.
   StatusOr<int> Submit(const proto::SubmitRequest& request);
   // `callback` is called once, as an effect: of this call if there are results, else of the one that brings them or

@@ -106,6 +106,11 @@ Status Tracker::CheckTrials(const SessionState& session, const proto::SubmitRequ
                                              "; collect results, then submit again"));
 }
 
+Status Tracker::CheckSubmission(const proto::SubmitRequest& request) {
+  TILTH_ASSIGN_OR_RETURN(const SessionState* session, SeeSession(request.session_id()));
+  return CheckTrials(*session, request);
+}
+
 StatusOr<int> Tracker::Submit(const proto::SubmitRequest& request) {
   TILTH_ASSIGN_OR_RETURN(SessionState * session, SeeSession(request.session_id()));
   TILTH_RETURN_IF_ERROR(CheckTrials(*session, request));

@@ -136,6 +136,7 @@ StatusOr<int> Tracker::SetDevice(const proto::SetDeviceRequest& request) {
   if (request.change() == proto::SetDeviceRequest::RESERVE && request.user().empty()) {
     return absl::InvalidArgumentError("a device is reserved for a user; none is given");
   }
+  TILTH_RETURN_IF_ERROR(CheckUser(request.user()));
   int count = 0;
   for (auto& [agent_id, device] : devices_) {
     if (agent_id != request.device() && device->hello.device().host_name() != request.device()) continue;

@@ -116,13 +116,13 @@ class FarmService : public proto::Farm::CallbackService {
     for (const proto::Blob& blob : request->blobs()) {
       if (const Status unpacked = UnpackBlob(blob).status(); !unpacked.ok()) return Answer(context, unpacked);
     }
-    if (const Status written = backend_.Audit(*peer, SubmissionOf(*request)); !written.ok()) {
-      return Answer(context, written);
-    }
     return Call<StatusOr<int>>(
         backend_, context,
-        [request, owner = OwnerOf(*peer)](Tracker& tracker) -> StatusOr<int> {
-          TILTH_RETURN_IF_ERROR(tracker.CheckOwner(request->session_id(), owner));
+        [this, request, peer = *peer](Tracker& tracker) -> StatusOr<int> {
+          TILTH_RETURN_IF_ERROR(tracker.CheckOwner(request->session_id(), OwnerOf(peer)));
+          // Only what will be done is said to have been done, and only what is bounded is written.
+          TILTH_RETURN_IF_ERROR(tracker.CheckSubmission(*request));
+          TILTH_RETURN_IF_ERROR(backend_.Audit(peer, SubmissionOf(*request)));
           return tracker.Submit(*request);
         },
         [reply](const StatusOr<int>& accepted) { reply->set_accepted(*accepted); });

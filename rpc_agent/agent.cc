@@ -1,8 +1,6 @@
 #include "rpc_agent/agent.h"
 
-#include <fcntl.h>
 #include <sched.h>
-#include <sys/file.h>
 
 #include <atomic>
 #include <chrono>
@@ -120,12 +118,14 @@ class Agent::Impl {
 
  private:
   Status LockDirectory() {
-    const std::string path = StrCat(options_.work_directory, "/lock");
-    lock_ = UniqueFd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
-    if (!lock_.valid()) return ErrnoStatus(StrCat("opening ", path));
-    if (flock(lock_.get(), LOCK_EX | LOCK_NB) == 0) return absl::OkStatus();
-    return absl::FailedPreconditionError(
-        StrCat("another agent works in ", options_.work_directory, "; give this one its own --work-dir"));
+    StatusOr<UniqueFd> lock = LockFile(StrCat(options_.work_directory, "/lock"));
+    if (absl::IsFailedPrecondition(lock.status())) {
+      return absl::FailedPreconditionError(
+          StrCat("another agent works in ", options_.work_directory, "; give this one its own --work-dir"));
+    }
+    TILTH_RETURN_IF_ERROR(lock.status());
+    lock_ = *std::move(lock);
+    return absl::OkStatus();
   }
 
   StatusOr<std::string> Identity() {

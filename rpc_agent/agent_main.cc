@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -11,6 +12,7 @@
 #include "CLI/App.hpp"
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_split.h"
 #include "base/files.h"
 #include "base/logging.h"
@@ -157,6 +159,16 @@ Status RunAgent(const Arguments& arguments) {
   return agent->Run();
 }
 
+// "" if `name` can be a device class, and a directory's name, else what is wrong with it.
+std::string CheckClass(const std::string& name) {
+  const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || std::string_view("._@+-").find(c) != std::string::npos;
+  });
+  if (plain && !name.empty() && name[0] != '-' && name[0] != '.') return "";
+  return StrCat("'", name,
+                "' cannot be a device class: letters, digits and the characters . _ @ + -, not begun by . or -");
+}
+
 int Main(int argc, char** argv) {
   CLI::App app("Attaches this machine to a Tilth tracker as a device that measures kernels.", "tilth-agent");
   app.footer(kFooter);
@@ -164,7 +176,8 @@ int Main(int argc, char** argv) {
   Arguments arguments;
   app.add_option("--tracker", arguments.tracker, "The tracker, HOST:PORT (default: of the farm joined)");
   app.add_option("--device-class", arguments.device_class,
-                 "Devices of one class are interchangeable (default: as joined)");
+                 "Devices of one class are interchangeable (default: as joined)")
+      ->check(CheckClass);
   app.add_option("--work-dir", arguments.work_directory,
                  "Identity, caches and unsent results (default: ~/.local/state/tilth-agent, for root "
                  "/var/lib/tilth-agent; with --device-class ~/.cache/tilth-agent/CLASS)");

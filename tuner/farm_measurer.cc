@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/logging.h"
 #include "farm/client.h"
 #include "farm/embedded.h"
 #include "tuner/affinity.h"
@@ -15,7 +16,7 @@
 namespace tilth {
 namespace {
 
-constexpr int64_t kDeviceWaitMs = 30'000;
+constexpr int64_t kDeviceWaitMs = 30'000, kDeviceWaitStepMs = 500;
 constexpr int kMostBuildThreads = 8;
 
 // As devices spell it.
@@ -38,7 +39,7 @@ class FarmMeasurer : public Measurer {
       client_options.device_class = embedded_->device_class();
     }
     TILTH_ASSIGN_OR_RETURN(client_, FarmClient::Connect(client_options));
-    TILTH_ASSIGN_OR_RETURN(device_, client_->WaitDevice(kDeviceWaitMs));
+    TILTH_ASSIGN_OR_RETURN(device_, WaitDevice(options.stop));
     if (const char* wanted = ArchitectureOf(target); device_.architecture != wanted) {
       return absl::FailedPreconditionError(StrCat("target ", target.name, " is for ", wanted,
                                                   ", but devices of class '", client_options.device_class, "' are ",
@@ -53,6 +54,15 @@ class FarmMeasurer : public Measurer {
     pipeline_options.artifact_cache = options.artifact_cache;
     pipeline_ = std::make_unique<MeasurePipeline>(client_.get(), pipeline_options);
     return absl::OkStatus();
+  }
+
+  StatusOr<Device> WaitDevice(const std::atomic<bool>* stop) {
+    for (int64_t waited_ms = 0;; waited_ms += kDeviceWaitStepMs) {
+      StatusOr<Device> device = client_->WaitDevice(kDeviceWaitStepMs);
+      if (device.ok() || !absl::IsUnavailable(device.status()) || waited_ms >= kDeviceWaitMs) return device;
+      if (stop != nullptr && stop->load()) return absl::CancelledError("interrupted while it waited for a device");
+      if (waited_ms == kDeviceWaitStepMs) LogWarning("waiting: ", device.status().message());
+    }
   }
 
   const Device& device() const override { return device_; }

@@ -1,6 +1,7 @@
 // Measuring on a farm: one given by its address, or tracker and agent on this machine, started for the session.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,6 +22,7 @@ struct FarmMeasurerOptions {
   std::string session_name;                 // for people
   std::string session_id;                   // of the farm's session; empty: any
   ArtifactCache* artifact_cache = nullptr;  // outlives the measurer; null: none
+  const std::atomic<bool>* stop = nullptr;  // set: waits for a device no longer (kCancelled); null: never
 };
 
 // Waits until a device is there. While it lives, the calling thread leaves the core that a farm of our own measures on

@@ -163,6 +163,7 @@ class Session {
       farm.session_name = StrCat("tune ", options_.model_name);
       farm.session_id = log_->session_id();
       farm.artifact_cache = options_.artifact_cache;
+      farm.stop = stop_;
       TILTH_ASSIGN_OR_RETURN(measurer_, ConnectFarm(options_.target, farm));
       TILTH_RETURN_IF_ERROR(log_->BeginSession(tasks_, measurer_->device(), measurer_->num_devices()),
                             options_.log_path);

@@ -6,7 +6,11 @@
 
 #include <thread>
 
+#include "base/files.h"
+#include "base/hash.h"
+#include "farm/security.h"
 #include "farm/security/secured_farm.h"
+#include "proto/blob.h"
 #include "proto/certificate.h"
 #include "proto/dial.h"
 #include "proto/farm.grpc.pb.h"
@@ -337,13 +341,35 @@ TEST_F(SecuredFarmTest, TheAuditLogSaysWhoSubmittedWhat) {
   ASSERT_TRUE(OpenSession(alice, "s").ok());
   proto::SubmitRequest request;
   request.set_session_id("s");
-  request.add_trials()->set_trial_id("t");
-  request.mutable_trials(0)->set_artifact_hash("feedfeedfeedfeedfeedfeedfeedfeed");
+  proto::Trial* trial = request.add_trials();
+  trial->set_trial_id("t");
+  trial->set_artifact_hash(ContentHash("an artifact"));
+  trial->set_baseline_hash(trial->artifact_hash());
+  const auto stub = proto::Farm::NewStub(Dial(alice));
   proto::SubmitReply reply;
+  grpc::ClientContext without_blob;
+  EXPECT_FALSE(stub->Submit(&without_blob, request, &reply).ok());
+  EXPECT_THAT(farm_.AuditLog(), Not(HasSubstr("\"action\":\"submit\""))) << "it was not";
+
+  proto::Blob* blob = request.add_blobs();
+  blob->set_hash(trial->artifact_hash());
+  blob->set_data(*CompressBlob("an artifact"));
   grpc::ClientContext context;
-  proto::Farm::NewStub(Dial(alice))->Submit(&context, request, &reply);
+  const grpc::Status submitted = stub->Submit(&context, request, &reply);
+  EXPECT_TRUE(submitted.ok()) << submitted.error_message();
   EXPECT_THAT(farm_.AuditLog(), HasSubstr("\"action\":\"submit\",\"name\":\"alice\",\"role\":\"submitter\""));
-  EXPECT_THAT(farm_.AuditLog(), HasSubstr("\"artifacts\":[\"feedfeedfeedfeedfeedfeedfeedfeed\"]"));
+  EXPECT_THAT(farm_.AuditLog(), HasSubstr(StrCat("\"artifacts\":[\"", trial->artifact_hash(), "\"]")));
+}
+
+TEST_F(SecuredFarmTest, AnAuthorityThatHasForgottenWhomItShutOutIsNotOpened) {
+  const TempDir directory = *TempDir::Create();
+  const std::string state = directory.File("state");
+  ASSERT_TRUE(FarmSecurity::Initialize(state, {"localhost"}, "root", SystemClock()).ok());
+  ASSERT_TRUE(FarmSecurity::Open(state, SystemClock()).ok());
+  ASSERT_TRUE(RemoveFile(StrCat(state, "/authority/members.db")).ok());
+  const Status opened = FarmSecurity::Open(state, SystemClock()).status();
+  EXPECT_EQ(opened.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(Text(opened), HasSubstr("members.db"));
 }
 
 }  // namespace

@@ -30,7 +30,7 @@ namespace tilth {
 struct TrackerOptions {
   int64_t lease_ms = 10'000;                 // a lease lives this long past the agent's last sign of life
   int64_t session_timeout_ms = 600'000;      // a client not heard of for this long has gone
-  int max_lost_runs = 2;                     // agents lost while running a trial, until it is poison
+  int max_lost_runs = 3;                     // agents lost while running a trial, until it is poison
   int64_t poison_ms = 86'400'000;            // how long an artifact is not handed out after that
   int max_attempts = 6;                      // times a trial is handed out at all
   int64_t transfer_ms = 120'000;             // transfer deadline of trials that have none of their own

@@ -250,9 +250,9 @@ TEST_F(EmbeddedFarmTest, RandomKillsOfTrackerAgentAndRunnerLoseAndDoubleNothing)
     if (victim == 1) kill(farm_->agent_pid(), SIGKILL);
     if (victim == 2 && !runners.empty()) kill(runners.front(), SIGKILL);
   }
-  // A trial that two kills happened to hit is poison by the protocol, not lost: it has its result too.
+  // A trial that three kills happened to hit is poison by the protocol, not lost: it has its result too.
   for (const auto& [id, result] : results)
-    EXPECT_TRUE(result.Measured() || result.detail.starts_with("2 agents were lost while they ran it"))
+    EXPECT_TRUE(result.Measured() || result.detail.starts_with("3 agents were lost while they ran it"))
         << id << result.status << result.detail;
 }
 

@@ -95,7 +95,7 @@ TEST_F(TrackerDeadlinesTest, AnAgentThatIsFarPastTheRunDeadlineIsLost) {
 TEST_F(TrackerDeadlinesTest, AnArtifactThatTookAgentsDownIsNotHandedOutForADayAlsoOverARestart) {
   const auto poisonous = [](proto::Trial* trial) { trial->set_artifact_hash(ContentHash("b")); };
   ASSERT_TRUE(Submit({"b"}).ok());
-  for (const char* agent : {"x", "y"}) {
+  for (const char* agent : {"w", "x", "y"}) {
     auto port = Attach(agent);
     Start(agent, port->Grants()[0].lease());
     tracker()->Detach(agent, port.get());

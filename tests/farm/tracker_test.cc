@@ -156,9 +156,9 @@ TEST_F(TrackerTest, JobsAreListedAfterARestartBeforeAnyAgentIsBack) {
   EXPECT_EQ(reply.jobs(0).running(), 1);
 }
 
-TEST_F(TrackerTest, ATrialThatTookTwoAgentsDownIsPoison) {
+TEST_F(TrackerTest, ATrialThatTookThreeAgentsDownIsPoison) {
   ASSERT_TRUE(Submit({"a"}).ok());
-  for (const char* agent : {"x", "y"}) {
+  for (const char* agent : {"w", "x", "y"}) {
     auto port = Attach(agent);
     ASSERT_THAT(port->GrantedIds(), ElementsAre("a"));
     Start(agent, port->Grants()[0].lease());
@@ -169,7 +169,7 @@ TEST_F(TrackerTest, ATrialThatTookTwoAgentsDownIsPoison) {
   EXPECT_THAT(z->GrantedIds(), IsEmpty());
   ASSERT_EQ(Poll().size(), 1u);
   EXPECT_EQ(Poll()[0].error(), proto::MEASURE_ERROR_RUN_CRASH);
-  EXPECT_THAT(Poll()[0].detail(), HasSubstr("2 agents were lost"));
+  EXPECT_THAT(Poll()[0].detail(), HasSubstr("3 agents were lost"));
 }
 
 TEST_F(TrackerTest, ATrialThatNeverStartsIsGivenUpWithAStatus) {

@@ -75,6 +75,7 @@ TEST_F(TrackerDeadlinesTest, ATrialThatWaitsBehindARunningOneHasNotToBegin) {
 
 TEST_F(TrackerDeadlinesTest, AnAgentThatIsFarPastTheRunDeadlineIsLost) {
   options_.run_slack_ms = 1'000;
+  options_.max_lost_runs = 2;
   Restart();
   auto x = Attach("x");
   ASSERT_TRUE(SubmitWith("a", [](proto::Trial* trial) { trial->set_run_deadline_ms(1'000); }).ok());

@@ -16,7 +16,7 @@ void UniqueFd::Reset() {
 Status ErrnoStatus(std::string_view context) { return absl::ErrnoToStatus(errno, ToAbsl(context)); }
 
 StatusOr<UniqueFd> LockFile(const std::string& path) {
-  UniqueFd file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  UniqueFd file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file.valid()) return ErrnoStatus(StrCat("opening ", path));
   if (flock(file.get(), LOCK_EX | LOCK_NB) == 0) return file;
   if (errno != EWOULDBLOCK) return ErrnoStatus(StrCat("locking ", path));

@@ -12,7 +12,7 @@ namespace {
 
 constexpr int64_t kSchemaVersion = 1;
 constexpr int kTokenIdBytes = 8, kSecretBytes = 16;
-constexpr size_t kLongestName = 64, kShortestIdPrefix = 8;
+constexpr size_t kShortestIdPrefix = 8;
 
 constexpr char kSchema[] = R"(
 CREATE TABLE tokens(
@@ -33,12 +33,8 @@ CREATE TABLE certificates(
 CREATE INDEX certificates_by_name ON certificates(name);
 )";
 
-// What may stand in a certificate, in a path and in a command line without quotes.
 Status CheckName(std::string_view what, const std::string& name) {
-  const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || std::string_view("._@+-").find(c) != std::string::npos;
-  });
-  if (plain && !name.empty() && name.size() <= kLongestName && name[0] != '-') return absl::OkStatus();
+  if (IsPlainName(name)) return absl::OkStatus();
   return absl::InvalidArgumentError(StrCat("'", name, "' cannot be ", what,
                                            ": 1 to 64 letters, digits and the characters . _ @ + -, not begun by -"));
 }

@@ -1,7 +1,5 @@
 #include "farm/scratch_directory.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,12 +15,7 @@ namespace {
 constexpr int kMinAgeSeconds = 60;
 constexpr char kLockName[] = "owner.lock";
 
-StatusOr<UniqueFd> Lock(const std::string& directory) {
-  const std::string path = StrCat(directory, "/", kLockName);
-  UniqueFd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd.valid() || flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return ErrnoStatus(StrCat("locking ", path));
-  return fd;
-}
+StatusOr<UniqueFd> Lock(const std::string& directory) { return LockFile(StrCat(directory, "/", kLockName)); }
 
 bool IsOldAndOurs(const std::string& path) {
   struct stat info{};

@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -12,11 +11,11 @@
 #include "CLI/App.hpp"
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_split.h"
 #include "base/files.h"
 #include "base/logging.h"
 #include "base/version.h"
+#include "proto/certificate.h"
 #include "rpc_agent/agent.h"
 #include "rpc_agent/containment.h"
 #include "rpc_agent/describe.h"
@@ -161,10 +160,7 @@ Status RunAgent(const Arguments& arguments) {
 
 // "" if `name` can be a device class, and a directory's name, else what is wrong with it.
 std::string CheckClass(const std::string& name) {
-  const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || std::string_view("._@+-").find(c) != std::string::npos;
-  });
-  if (plain && !name.empty() && name[0] != '-' && name[0] != '.') return "";
+  if (IsPlainName(name) && name[0] != '.') return "";
   return StrCat("'", name,
                 "' cannot be a device class: letters, digits and the characters . _ @ + -, not begun by . or -");
 }

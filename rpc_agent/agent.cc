@@ -17,18 +17,17 @@
 #include "base/rng.h"
 #include "base/unique_id.h"
 #include "base/version.h"
-#include "proto/blob.h"
 #include "proto/convert.h"
+#include "rpc_agent/blob_store.h"
 #include "rpc_agent/device_info.h"
 #include "rpc_agent/health_monitor.h"
 #include "rpc_agent/membership.h"
-#include "rpc_agent/result_spool.h"
+#include "rpc_agent/messenger.h"
 #include "rpc_agent/tracker_stream.h"
 
 namespace tilth {
 namespace {
 
-constexpr int64_t kBlobCacheBytes = int64_t{512} << 20;
 constexpr std::chrono::milliseconds kFirstBackoff{50}, kLongestBackoff{1'000};
 constexpr int64_t kGoodConnectionNs = 5'000'000'000;
 // One trial runs; one waits beside it, so that the device need not wait for the network.
@@ -75,10 +74,8 @@ class Agent::Impl {
     TILTH_RETURN_IF_ERROR(MakeDirectories(options_.work_directory));
     TILTH_RETURN_IF_ERROR(LockDirectory());
     TILTH_ASSIGN_OR_RETURN(agent_id_, Identity());
-    TILTH_ASSIGN_OR_RETURN(spool_, ResultSpool::Open(StrCat(options_.work_directory, "/results")));
-    TILTH_ASSIGN_OR_RETURN(DiskCache blobs,
-                           DiskCache::Open(StrCat(options_.work_directory, "/blobs"), kBlobCacheBytes));
-    blobs_.emplace(std::move(blobs));
+    TILTH_ASSIGN_OR_RETURN(messenger_, Messenger::Open(StrCat(options_.work_directory, "/results"), stream_));
+    TILTH_ASSIGN_OR_RETURN(blobs_, BlobStore::Open(StrCat(options_.work_directory, "/blobs"), stream_));
     TILTH_ASSIGN_OR_RETURN(executor_, TrialExecutor::Create(options_.executor));
     monitor_ = std::make_unique<HealthMonitor>(*executor_, options_.executor.core);
     return absl::OkStatus();
@@ -88,22 +85,11 @@ class Agent::Impl {
     TILTH_ASSIGN_OR_RETURN(device_, KnowDevice(options_, *executor_));
     LogInfo("candidates are contained by: ", device_.sandbox);
     LogInfo("device ", device_.cpu_model, ": ", device_.peak_gflops, " GFLOP/s, ", device_.bandwidth_gbps, " GB/s");
-    // What a former life measured waits for a reading like everything else.
-    for (proto::TrialFinished& finished : spool_->All()) {
-      if (finished.result().health().measured_unix_ms() == 0) unconfirmed_.push_back(std::move(finished));
-    }
     ReadHealth();
     std::thread worker([this] { Work(); });
-    std::thread messenger([this] { SendPosted(); });
     const Status status = StayAttached();
     Stop();
     worker.join();
-    {
-      std::lock_guard lock(mutex_);
-      worker_ended_ = true;
-    }
-    wake_.notify_all();
-    messenger.join();
     return status;
   }
 
@@ -178,11 +164,8 @@ class Agent::Impl {
       std::lock_guard lock(mutex_);
       if (running_) leases.push_back(*running_);
       for (const Waiting& waiting : queue_) leases.push_back(waiting.grant.lease());
-      for (const proto::AgentMessage& message : outbox_) {
-        if (message.has_finished()) leases.push_back(message.finished().lease());
-      }
     }
-    for (proto::TrialFinished& finished : spool_->All()) leases.push_back(std::move(*finished.mutable_lease()));
+    for (proto::Lease& lease : messenger_->Holding()) leases.push_back(std::move(lease));
     return leases;
   }
 
@@ -190,16 +173,11 @@ class Agent::Impl {
     switch (message.kind_case()) {
       case proto::TrackerMessage::kWelcome:
         confirm_results_ = message.welcome().confirm_results();
-        for (proto::TrialFinished& finished : spool_->All()) {
-          if (finished.result().health().measured_unix_ms() == 0) continue;  // its reading is to come
-          proto::AgentMessage again;
-          *again.mutable_finished() = std::move(finished);
-          stream_.Send(again);
-        }
+        messenger_->SendAgain();
         break;
       case proto::TrackerMessage::kGrant: {
         for (const proto::Blob& blob : message.grant().blobs()) {
-          if (const Status kept = Keep(blob); !kept.ok()) LogWarning("a blob of a grant: ", kept.ToString());
+          if (const Status kept = blobs_->Keep(blob); !kept.ok()) LogWarning("a blob of a grant: ", kept.ToString());
         }
         std::lock_guard lock(mutex_);
         queue_.push_back({message.grant(), SystemClock().NowNs()});
@@ -208,7 +186,7 @@ class Agent::Impl {
         break;
       }
       case proto::TrackerMessage::kAck:
-        spool_->Remove(message.ack().lease());
+        messenger_->Acknowledged(message.ack().lease());
         break;
       case proto::TrackerMessage::kRevoke: {
         std::lock_guard lock(mutex_);
@@ -221,57 +199,6 @@ class Agent::Impl {
     }
   }
 
-  // The worker's messages, in order, have a thread of their own: the device need not wait for disk and network.
-  void Post(proto::AgentMessage message) {
-    std::lock_guard lock(mutex_);
-    outbox_.push_back(std::move(message));
-    wake_.notify_all();
-  }
-
-  void SendPosted() {
-    std::unique_lock lock(mutex_);
-    for (;;) {
-      wake_.wait(lock, [this] { return worker_ended_ || !outbox_.empty(); });
-      if (outbox_.empty()) return;
-      // It stays in the outbox until it is kept, because the agent must be able to say at any time what it holds.
-      const proto::AgentMessage message = outbox_.front();
-      lock.unlock();
-      if (message.has_heartbeat()) SendConfirmed(message.heartbeat().health());
-      if (message.has_finished()) Keep(message.finished());
-      lock.lock();
-      outbox_.pop_front();
-      lock.unlock();
-      if (message.has_finished() && message.finished().result().health().measured_unix_ms() == 0) {
-        unconfirmed_.push_back(message.finished());
-        proto::AgentMessage measured;
-        *measured.mutable_measured()->mutable_lease() = message.finished().lease();
-        stream_.Send(measured);
-      } else {
-        stream_.Send(message);
-      }
-      lock.lock();
-    }
-  }
-
-  void Keep(const proto::TrialFinished& finished) {
-    if (const Status kept = spool_->Add(finished); !kept.ok()) LogError("keeping a result: ", kept.ToString());
-  }
-
-  // The results that waited for the reading `health`. On the messenger's thread, or before it starts.
-  void SendConfirmed(const proto::DeviceHealth& health) {
-    for (proto::TrialFinished& finished : unconfirmed_) {
-      proto::DeviceHealth* own = finished.mutable_result()->mutable_health();
-      const double own_ratio = own->canary_ratio();
-      *own = health;
-      if (own_ratio > 0 && health.canary_ratio() > 0) own->set_canary_ratio(std::min(own_ratio, health.canary_ratio()));
-      Keep(finished);
-      proto::AgentMessage message;
-      *message.mutable_finished() = std::move(finished);
-      stream_.Send(message);
-    }
-    unconfirmed_.clear();
-  }
-
   // On the worker's thread, or before it starts.
   void ReadHealth() {
     proto::AgentMessage message;
@@ -281,7 +208,7 @@ class Agent::Impl {
     for (proto::Lease& lease : Holding()) *message.mutable_heartbeat()->add_holding() = std::move(lease);
     last_reading_ns_ = SystemClock().NowNs();
     results_since_reading_ = false;
-    Post(std::move(message));
+    messenger_->Post(std::move(message));
   }
 
   // The worker: one trial after another. It sleeps while a trial runs, so it may live on the core that measures, where
@@ -324,13 +251,13 @@ class Agent::Impl {
 
   void CarryOut(const Waiting& waiting) {
     const Trial trial = FromProto(waiting.grant.trial());
-    const StatusOr<std::string> baseline_path = Fetch(trial.baseline_hash);
+    const StatusOr<std::string> baseline_path = blobs_->Fetch(trial.baseline_hash);
     if (!baseline_path.ok()) return ReturnLease(waiting.grant.lease(), baseline_path.status());
-    const StatusOr<std::string> artifact_path = Fetch(trial.artifact_hash);
+    const StatusOr<std::string> artifact_path = blobs_->Fetch(trial.artifact_hash);
     if (!artifact_path.ok()) return ReturnLease(waiting.grant.lease(), artifact_path.status());
     proto::AgentMessage started;
     *started.mutable_started()->mutable_lease() = waiting.grant.lease();
-    Post(std::move(started));
+    messenger_->Post(std::move(started));
     const int64_t begin_ns = SystemClock().NowNs();
     MeasureResult result = executor_->Execute(trial, *artifact_path, *baseline_path);
     const int64_t end_ns = SystemClock().NowNs();
@@ -350,7 +277,7 @@ class Agent::Impl {
     *finished->mutable_lease() = waiting.grant.lease();
     ToProto(result, finished->mutable_result());
     finished->set_busy_seconds(static_cast<double>(end_ns - begin_ns) * 1e-9);
-    Post(std::move(message));
+    messenger_->Post(std::move(message));
   }
 
   void ReturnLease(const proto::Lease& lease, const Status& why) {
@@ -358,25 +285,7 @@ class Agent::Impl {
     proto::AgentMessage message;
     *message.mutable_returned()->mutable_lease() = lease;
     message.mutable_returned()->set_reason(std::string(ToStd(why.message())));
-    Post(std::move(message));
-  }
-
-  // The file with the blob's content, from the tracker if it is not here.
-  StatusOr<std::string> Fetch(const std::string& hash) {
-    if (!IsContentHash(hash)) return absl::InvalidArgumentError("the trial names a blob by what is no hash");
-    if (!blobs_->Contains(hash)) {
-      TILTH_ASSIGN_OR_RETURN(const proto::Blob blob, stream_.FetchBlob(hash));
-      if (blob.hash() != hash) return absl::InternalError("the tracker answers with another blob");
-      TILTH_RETURN_IF_ERROR(Keep(blob));
-    }
-    return blobs_->Path(hash);
-  }
-
-  Status Keep(const proto::Blob& blob) {
-    TILTH_ASSIGN_OR_RETURN(const std::string content, UnpackBlob(blob));
-    // A grant may come while the worker fetches the same blob.
-    std::lock_guard lock(blobs_mutex_);
-    return blobs_->Put(blob.hash(), content);
+    messenger_->Post(std::move(message));
   }
 
   const AgentOptions options_;
@@ -384,23 +293,19 @@ class Agent::Impl {
   UniqueFd lock_;
   std::string agent_id_;
   Device device_;
-  std::unique_ptr<ResultSpool> spool_;
-  std::mutex blobs_mutex_;  // for writing
-  std::optional<DiskCache> blobs_;
+  std::unique_ptr<Messenger> messenger_;
+  std::unique_ptr<BlobStore> blobs_;
   std::unique_ptr<TrialExecutor> executor_;
   std::unique_ptr<HealthMonitor> monitor_;
-  std::vector<proto::TrialFinished> unconfirmed_;  // of the messenger
-  int64_t last_reading_ns_ = 0;                    // of the worker
-  bool results_since_reading_ = false;             // of the worker; they wait for it
-  bool watch_closely_ = false;                     // of the worker: the last reading was not good
+  int64_t last_reading_ns_ = 0;         // of the worker
+  bool results_since_reading_ = false;  // of the worker; they wait for it
+  bool watch_closely_ = false;          // of the worker: the last reading was not good
   std::atomic<bool> confirm_results_ = false;
 
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;
-  bool worker_ended_ = false;
   std::deque<Waiting> queue_;
-  std::deque<proto::AgentMessage> outbox_;
   std::optional<proto::Lease> running_;
 };
 

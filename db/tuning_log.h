@@ -88,6 +88,7 @@ struct TuningRecord {
 
 // Empty strings do not restrict.
 struct RecordFilter {
+  std::string trial_id;
   std::string workload_hash;
   std::string target_hash;
   std::string device_fingerprint;

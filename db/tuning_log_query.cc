@@ -54,6 +54,7 @@ Condition ConditionOf(const RecordFilter& filter) {
     StrAppend(&condition.sql, condition.values.size() == 1 ? " WHERE " : " AND ", before, "?", condition.values.size(),
               after);
   };
+  add(filter.trial_id, "trial_id = ");
   add(filter.workload_hash, "workload_hash = ");
   add(filter.target_hash, "target_hash = ");
   add(filter.device_fingerprint, "device_fingerprint = ");

@@ -182,12 +182,12 @@ class Session {
                                      [this](const std::vector<MeasureResult>& results) { return TakeOver(results); });
   }
 
+  // A result may come again, or after its candidate was measured in another trial: every trial has one record.
   Status TakeOver(const std::vector<MeasureResult>& results) {
-    const std::vector<MeasureOutcome> outcomes = OutcomesOf(results, tasks_, TargetHash(options_.target));
     std::vector<MeasureOutcome> missing;
-    for (const MeasureOutcome& outcome : outcomes) {
-      const TuningTask& task = tasks_[static_cast<size_t>(outcome.job.task)];
-      if (!task.Knows(outcome.job.candidate)) missing.push_back(outcome);
+    for (MeasureOutcome& outcome : OutcomesOf(results, tasks_, TargetHash(options_.target))) {
+      TILTH_ASSIGN_OR_RETURN(const bool recorded, log_->Has(outcome.job.trial_id));
+      if (!recorded) missing.push_back(std::move(outcome));
     }
     TILTH_RETURN_IF_ERROR(Record(missing));
     for (const MeasureOutcome& outcome : missing) {

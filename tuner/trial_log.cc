@@ -136,6 +136,13 @@ Status TrialLog::BeginReplay(const std::vector<TuningTask>& tasks, const LoggedS
   return log_->BeginSession(begun);
 }
 
+StatusOr<bool> TrialLog::Has(const std::string& trial_id) const {
+  RecordFilter filter;
+  filter.trial_id = trial_id;
+  TILTH_ASSIGN_OR_RETURN(const int64_t count, log_->Count(filter));
+  return count > 0;
+}
+
 Status TrialLog::Append(const std::vector<TuningTask>& tasks, const std::vector<MeasureOutcome>& outcomes) {
   std::vector<TuningRecord> records;
   for (const MeasureOutcome& outcome : outcomes) {

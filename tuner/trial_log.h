@@ -75,6 +75,8 @@ class TrialLog {
   // The same for a replay of `session`: its rows, identities and times are repeated.
   Status BeginReplay(const std::vector<TuningTask>& tasks, const LoggedSession& session,
                      const std::vector<LoggedDevice>& devices);
+  // Whether the log has a record of the trial.
+  StatusOr<bool> Has(const std::string& trial_id) const;
   // Durable when it returns. Outcomes that the farm could not carry out must not be among them, and the log must have
   // their devices.
   Status Append(const std::vector<TuningTask>& tasks, const std::vector<MeasureOutcome>& outcomes);

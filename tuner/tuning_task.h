@@ -38,8 +38,6 @@ class TuningTask {
 
   // Measured, in order of the first time.
   const std::vector<MeasuredCandidate>& measured() const { return measured_; }
-  // Whether it has been measured.
-  bool Knows(const Candidate& candidate) const { return position_.contains(candidate); }
   // Measured or being measured.
   const TakenCandidates& taken() const { return taken_; }
   void Take(const Candidate& candidate) { taken_.Insert(*space_, candidate); }

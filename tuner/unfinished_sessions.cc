@@ -15,7 +15,7 @@ namespace {
 // A tuner that lives is heard of many times a second.
 constexpr double kGoneS = 2;
 constexpr std::chrono::milliseconds kPoll{100};
-constexpr int kMostPolls = 30;
+constexpr int kMostPolls = 100;
 constexpr int64_t kWaitMs = 5'000;
 constexpr int64_t kPatienceMs = 60'000;  // with a tracker that is away
 

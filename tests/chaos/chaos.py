@@ -6,7 +6,8 @@ second; what died is started again with the same command line. A witness on the 
 
     lost      results that the tracker has acknowledged to an agent, or the tuner to the tracker, and that are not in
               the tuning log
-    doubled   trials with two different results, or two records; candidates that were searched twice
+    doubled   trials with two different results, or two records
+    repeated  trials of candidates that had been measured: no fault, but wasted
     stuck     processes that are left over or do not end, devices that are not idle and trials that are not done a
               minute after the last fault, jobs that do not end
     records   verified records of all jobs; an undisturbed job has undisturbed_records / jobs of them
@@ -165,13 +166,13 @@ class Run:
 
     def judge(self):
         """The document that --json prints."""
-        rows, doubled = {}, set()
+        rows, doubled, repeated = {}, set(), 0
         for job in range(len(self.jobs) + 1):
             for trial, in self._query(job, "SELECT trial_id FROM record"):
                 rows[trial] = rows.get(trial, 0) + 1
-            doubled |= {"candidate %s in job %d" % (decisions, job) for decisions, in self._query(
-                job, "SELECT decisions FROM record WHERE %s GROUP BY workload_hash, decisions HAVING count(*) > 1" %
-                SEARCH_ROWS)}
+            # The successor of a tuner that was killed may measure what that one's trials have not told it yet.
+            repeated += self._query(job, "SELECT count(*) - count(DISTINCT workload_hash || decisions) FROM record "
+                                    "WHERE " + SEARCH_ROWS)[0][0]
         witness = self.witness
         doubled |= {trial for trial, count in rows.items() if count > 1}
         doubled |= {trial for trial, digests in witness.delivered.items() if len(digests) > 1}
@@ -182,7 +183,8 @@ class Run:
         lost = sorted(acknowledged - rows.keys())
         return {"kills": self.faults.total, "lost": len(lost), "doubled": len(doubled), "stuck": len(self.stuck),
                 "records": sum(self.jobs), "undisturbed_records": self.undisturbed * len(self.jobs),
-                "jobs": len(self.jobs), "acknowledged": len(acknowledged), "given_up": len(witness.given_up), "unexpected_exits": self.unexpected, "by_kind": self.faults.counts,
+                "jobs": len(self.jobs), "acknowledged": len(acknowledged), "given_up": len(witness.given_up),
+                "repeated": repeated, "unexpected_exits": self.unexpected, "by_kind": self.faults.counts,
                 "seconds": round(time.monotonic() - self.begun, 1),
                 "details": (lost + sorted(doubled) + self.stuck)[:20]}
 

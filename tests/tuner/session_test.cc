@@ -4,14 +4,18 @@
 #include <atomic>
 #include <set>
 #include <sstream>
+#include <thread>
 
 #include "base/files.h"
 #include "base/hash.h"
+#include "base/unique_id.h"
 #include "db/tuning_log.h"
+#include "farm/client.h"
 #include "farm/embedded.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/tuner/fixtures.h"
+#include "tuner/measure_pipeline.h"
 #include "tuner/tuning_task.h"
 
 namespace tilth {
@@ -239,6 +243,46 @@ TEST_F(SessionTest, FarmGivenByHandDoesTheSameJob) {
   const TuneSummary summary = Run();
   EXPECT_EQ(summary.trials, 12);
   EXPECT_GT(summary.tuned_ns, 0);
+}
+
+// A successor may have measured the candidate by itself before the tracker gave it what its predecessor left.
+TEST_F(SessionTest, ResultsOfAKilledSessionAreRecordedThoughTheirCandidateIsKnown) {
+  const auto farm = EmbeddedFarm::Start({.device_class = "bench"});
+  ASSERT_TRUE(farm.ok()) << farm.status();
+  options_.farm_address = (*farm)->address();
+  options_.device_class = "bench";
+  options_.trials = 2;
+  Run();
+
+  LoggedSession killed = TuningLog::Open(options_.log_path).value()->Sessions().value().front();
+  killed.id = UniqueId();
+  killed.ended_unix_ns = 0;
+  ASSERT_TRUE(TuningLog::Open(options_.log_path).value()->BeginSession(killed).ok());
+  const auto client = FarmClient::Connect(
+      {.address = options_.farm_address, .device_class = "bench", .session_id = killed.id});
+  ASSERT_TRUE(client.ok()) << client.status();
+  ASSERT_TRUE((*client)->WaitDevice(60'000).ok());
+  MeasurePipeline pipeline(client->get(), PipelineOptions{.build_threads = 1});
+  const TuningTask task(SearchSpace::Create(partition_.workloads[0], options_.target).value(), 1);
+  MeasureJob job;
+  job.space = task.shared_space();
+  job.candidate = task.space().Default();
+  job.origin = "model";
+  job.trial_id = StrCat(killed.id, "-0");
+  job.workload_hash = task.workload_hash();
+  job.repeat = true;
+  pipeline.Enqueue(job);
+  while ((*client)->Unfinished() < 1) std::this_thread::yield();
+
+  options_.trials = 4;
+  EXPECT_EQ(Run().trials, 4);
+  int left = 0, searched = 0;
+  for (const TuningRecord& record : Records()) {
+    left += record.trial_id == job.trial_id ? 1 : 0;
+    searched += record.origin != kOriginFinal && record.origin != kOriginDuplicate ? 1 : 0;
+  }
+  EXPECT_EQ(left, 1);
+  EXPECT_EQ(searched, 4);
 }
 
 TEST_F(SessionTest, LogThatIsNoLogIsAnErrorWithItsPath) {

@@ -111,15 +111,16 @@ class AgentStream : public Reactor {
 
   void Handle() {
     const int unhandled = unhandled_->fetch_add(1) + 1;
-    loop_.Call<Status>(
-        [agent_id = agent_id_, port = port_, message = std::move(port_->incoming())](Tracker& tracker) {
+    // The reactor may be gone by then, which the port knows.
+    const auto handled = [port = port_, count = unhandled_] {
+      if (count->fetch_sub(1) == kMaxUnhandled) port->Read();
+    };
+    loop_.Post(
+        [agent_id = agent_id_, port = port_, message = std::move(port_->incoming()), handled](Tracker& tracker) {
           tracker.OnMessage(agent_id, port.get(), message);
-          return absl::OkStatus();
+          handled();
         },
-        // The reactor may be gone by then, which the port knows.
-        [port = port_, count = unhandled_](const Status&) {
-          if (count->fetch_sub(1) == kMaxUnhandled) port->Read();
-        });
+        [handled](const Status&) { handled(); });
     if (unhandled < kMaxUnhandled) port_->Read();
   }
 

@@ -16,6 +16,7 @@ class MemoryStore : public Store {
   Status Begin() override;
   Status Commit() override;
   void Rollback() override;
+  Status Sync() override { return absl::OkStatus(); }
   Status PutSession(const StoredSession& session) override;
   Status DeleteSession(const std::string& session_id) override;
   Status AddTrial(const std::string& session_id, const StoredTrial& trial) override;

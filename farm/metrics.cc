@@ -92,6 +92,7 @@ class FarmMetrics::Impl {
       Histogram("tilth_dispatch_seconds", "From a trial's submission to its lease");
   prometheus::Histogram& commit_seconds_ =
       Histogram("tilth_commit_seconds", "Applying and storing what came in together").Add({}, Seconds());
+  prometheus::Histogram& sync_seconds_ = Histogram("tilth_sync_seconds", "Waiting for the disk").Add({}, Seconds());
   prometheus::Histogram& commit_events_ =
       Histogram("tilth_commit_events", "Calls and messages that were stored together").Add({}, Counts());
   prometheus::Family<prometheus::Gauge>& queued_ = Gauge("tilth_queue_length", "Trials that wait for a device");
@@ -141,6 +142,8 @@ void FarmMetrics::OnCommitted(size_t events, int64_t ns) {
   impl_->commit_events_.Observe(static_cast<double>(events));
   impl_->commit_seconds_.Observe(1e-9 * static_cast<double>(ns));
 }
+
+void FarmMetrics::OnSynced(int64_t ns) { impl_->sync_seconds_.Observe(1e-9 * static_cast<double>(ns)); }
 
 void FarmMetrics::OnGauges(const TrackerGauges& gauges) {
   Impl::SetAll(impl_->queued_, "user", gauges.queued, impl_->queued_shown_);

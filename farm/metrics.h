@@ -24,6 +24,7 @@ class FarmMetrics : public TrackerObserver {
   void OnFinished(const std::string& device_class, const proto::MeasureResult& result) override;
   void OnLeaseLost(const std::string& device_class, std::string_view reason) override;
   void OnCommitted(size_t events, int64_t ns) override;
+  void OnSynced(int64_t ns) override;
   void OnGauges(const TrackerGauges& gauges) override;
 
  private:

@@ -1,5 +1,6 @@
 #include "farm/sqlite_store.h"
 
+#include <atomic>
 #include <map>
 #include <optional>
 
@@ -9,6 +10,10 @@
 
 namespace tilth {
 namespace {
+
+// Pages in the log from which on it is moved into the database beside other work; and by the tracker's own thread, if
+// the other never gets to its end because the tracker writes without a pause.
+constexpr int kLongLog = 1'000, kTooLongLog = 16'000;
 
 constexpr int64_t kSchemaVersion = 3;
 constexpr char kSchema[] = R"(
@@ -30,7 +35,10 @@ constexpr char kSchema[] = R"(
 
 class SqliteStore : public Store {
  public:
-  explicit SqliteStore(std::unique_ptr<sqlite::Database> database) : database_(std::move(database)) {}
+  // `log_mover` is another connection to the same file.
+  SqliteStore(std::unique_ptr<sqlite::Database> database, std::unique_ptr<sqlite::Database> log_mover,
+              Durability durability)
+      : database_(std::move(database)), log_mover_(std::move(log_mover)), durability_(durability) {}
 
   Status Migrate() {
     TILTH_ASSIGN_OR_RETURN(int64_t version, database_->UserVersion());
@@ -54,10 +62,12 @@ class SqliteStore : public Store {
     TILTH_CHECK(found);
     const int64_t epoch = select->Int64(0);
     select->Reset();
+    if (durability_ == Durability::kPowerCut) TILTH_RETURN_IF_ERROR(database_->Sync());
     return static_cast<uint64_t>(epoch);
   }
 
   StatusOr<StoredContents> Load() override {
+    TILTH_RETURN_IF_ERROR(Heal());
     StoredContents contents;
     TILTH_ASSIGN_OR_RETURN(
         auto sessions,
@@ -105,10 +115,24 @@ class SqliteStore : public Store {
     if (!transaction_) return absl::FailedPreconditionError("no transaction is open");
     TILTH_RETURN_IF_ERROR(transaction_->Commit());
     transaction_.reset();
-    return absl::OkStatus();
+    if (database_->LogPages() < kTooLongLog) return absl::OkStatus();
+    return database_->Checkpoint(sqlite::Database::CheckpointMode::kAsFarAsPossible);
   }
 
   void Rollback() override { transaction_.reset(); }
+
+  Status Sync() override {
+    Status synced;
+    if (durability_ == Durability::kPowerCut) synced = database_->Sync();
+    const int pages = database_->LogPages();
+    if (pages < moved_pages_) moved_pages_ = 0;
+    if (synced.ok() && pages >= moved_pages_ + kLongLog) {
+      moved_pages_ = pages;
+      synced = log_mover_->Checkpoint(sqlite::Database::CheckpointMode::kAsFarAsPossible);
+    }
+    if (!synced.ok()) sync_failed_ = true;
+    return synced;
+  }
 
   Status PutSession(const StoredSession& session) override {
     return Run(
@@ -191,6 +215,15 @@ class SqliteStore : public Store {
   }
 
  private:
+  // After a sync that failed, no later one makes the log whole on the disk. Its pages, which can still be read, are
+  // written into the database, and a new log begins.
+  Status Heal() {
+    if (!sync_failed_) return absl::OkStatus();
+    TILTH_RETURN_IF_ERROR(database_->Checkpoint(sqlite::Database::CheckpointMode::kEmptied));
+    sync_failed_ = false;
+    return absl::OkStatus();
+  }
+
   // Statements are kept: the tracker runs the same few thousands of times.
   StatusOr<sqlite::Statement*> Prepared(const char* sql) {
     auto found = statements_.find(sql);
@@ -235,7 +268,10 @@ class SqliteStore : public Store {
     return trials;
   }
 
-  std::unique_ptr<sqlite::Database> database_;
+  std::unique_ptr<sqlite::Database> database_, log_mover_;
+  int moved_pages_ = 0;  // those of Sync's thread
+  const Durability durability_;
+  std::atomic<bool> sync_failed_ = false;
   std::optional<sqlite::Transaction> transaction_;
   std::map<std::string, sqlite::Statement> statements_;  // before database_ in destruction
 };
@@ -243,8 +279,10 @@ class SqliteStore : public Store {
 }  // namespace
 
 StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path, Durability durability) {
-  TILTH_ASSIGN_OR_RETURN(auto database, sqlite::Database::Open(path, {.durability = durability}));
-  auto store = std::make_unique<SqliteStore>(std::move(database));
+  const sqlite::Options options{.durability = Durability::kProcessDeath, .checkpoints = false};
+  TILTH_ASSIGN_OR_RETURN(auto database, sqlite::Database::Open(path, options));
+  TILTH_ASSIGN_OR_RETURN(auto log_mover, sqlite::Database::Open(path, options));
+  auto store = std::make_unique<SqliteStore>(std::move(database), std::move(log_mover), durability);
   TILTH_RETURN_IF_ERROR(store->Migrate(), "opening the tracker's state");
   return std::unique_ptr<Store>(std::move(store));
 }

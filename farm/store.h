@@ -1,12 +1,12 @@
 // The tracker's durable state: sessions, their trials, leases and results, blobs, and what operators said about
 // devices. Everything that must survive a SIGKILL goes through here before anybody is told that it happened.
 //
-// Changes are made between Begin and Commit; they become durable together when Commit returns OK. After an error of any
-// call in between, or of Commit, there is only Rollback: then none of them has happened. Reads see the changes of the
-// open transaction.
+// Changes are made between Begin and Commit. Together they survive the death of the process when Commit returns OK, and
+// a power cut when Sync has returned OK after that. After an error of any call in between, or of Commit, there is only
+// Rollback: then none of them has happened. Reads see the changes of the open transaction.
 //
 // Implementations: MemoryStore (tests, simulations) and SqliteStore (one file). All pass the same conformance suite,
-// tests/farm/store_conformance.h. Not thread-safe: the tracker's loop calls from its one thread.
+// tests/farm/store_conformance.h. Not thread-safe, but for Sync: the tracker's loop calls from its one thread.
 #pragma once
 
 #include <cstdint>
@@ -76,6 +76,8 @@ class Store {
   virtual Status Begin() = 0;
   virtual Status Commit() = 0;
   virtual void Rollback() = 0;  // also if no transaction is open
+  // From any thread, beside other calls.
+  virtual Status Sync() = 0;
 
   // Adds it, or changes what was stored under its id; its trials stay.
   virtual Status PutSession(const StoredSession& session) = 0;
@@ -102,5 +104,10 @@ class Store {
   virtual Status PutPoison(const StoredPoison& poison) = 0;
   virtual Status DeletePoison(const std::string& artifact_hash) = 0;  // OK if it is not there
 };
+
+// What everybody hears who needed a store that has failed.
+inline Status StoreFailure(const Status& why) {
+  return absl::UnavailableError(StrCat("the tracker cannot store its state: ", why.message()));
+}
 
 }  // namespace tilth

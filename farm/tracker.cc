@@ -66,6 +66,12 @@ Status Tracker::DeleteOrphans(const std::vector<std::string>& stored_hashes) {
   return failure_;
 }
 
+void Tracker::Effects::LetOut(const Status& status) {
+  for (std::vector<Effect>* effects : {&early, &durable}) {
+    for (Effect& effect : *effects) effect(status);
+  }
+}
+
 void Tracker::Abandon(const Status& why) {
   for (auto& [agent_id, device] : devices_) {
     if (device->port != nullptr) device->port->Close(why);

@@ -3,8 +3,9 @@
 //
 // A synchronous state machine: no threads, no locks, no clock but the injected one. Its caller (TrackerLoop) opens a
 // transaction of the store, makes any number of calls, commits, and then hands out the *effects*: what agents and
-// clients are told because of these calls. Nobody is told of what is not durable. If anything failed, the effects are
-// told so instead, and the tracker is thrown away and made anew from the store.
+// clients are told because of these calls. Nobody is told of what is not committed, and nothing is promised before it
+// would survive a power cut. If anything failed, the effects are told so instead, and the tracker is thrown away and
+// made anew from the store.
 #pragma once
 
 #include <cstdint>
@@ -44,8 +45,17 @@ struct TrackerOptions {
 
 class Tracker {
  public:
-  // Called once, after the commit, with its status.
-  using Effect = absl::AnyInvocable<void(const Status& committed)>;
+  // Called once, from any thread, with the status of what it is about.
+  using Effect = absl::AnyInvocable<void(const Status& status)>;
+  struct Effects {
+    // After the commit. What a power cut may take back without harm: grants, whose results nobody would be waiting for,
+    // and results on their way to clients, which would come again.
+    std::vector<Effect> early;
+    // After a sync: promises.
+    std::vector<Effect> durable;
+
+    void LetOut(const Status& status);
+  };
   using ResultsCallback = SessionState::ResultsCallback;
 
   // Reads the store, outside of a transaction, and goes on where it was left. `store` and `clock` must outlive the
@@ -54,8 +64,8 @@ class Tracker {
 
   // The first error of the store; then nothing of this batch may be committed.
   const Status& failure() const { return failure_; }
-  std::vector<Effect> TakeEffects() { return std::exchange(effects_, {}); }
-  void AddEffect(Effect effect) { effects_.push_back(std::move(effect)); }
+  Effects TakeEffects() { return std::exchange(effects_, {}); }
+  void AddEffect(Effect effect) { effects_.durable.push_back(std::move(effect)); }
   // Before it is thrown away: ends all streams and answers all waits with `why`, at once.
   void Abandon(const Status& why);
 
@@ -193,7 +203,7 @@ class Tracker {
   Store& store_;
   const Clock& clock_;
   Status failure_;
-  std::vector<Effect> effects_;
+  Effects effects_;
   bool stopping_ = false;
   uint64_t epoch_ = 0, tokens_given_ = 0;
   uint64_t last_number_ = 0;  // of sessions, of trials and of results: all only compare their own

@@ -92,13 +92,15 @@ DeviceState* Tracker::FindDevice(const std::string& agent_id, const AgentPort* p
 }
 
 void Tracker::Send(DeviceState& device, proto::TrackerMessage message) {
-  AddEffect([port = device.port, message = std::move(message)](const Status& committed) mutable {
-    if (committed.ok()) port->Send(std::move(message));
+  // An acknowledgement is a promise.
+  std::vector<Effect>& effects = message.has_ack() ? effects_.durable : effects_.early;
+  effects.push_back([port = device.port, message = std::move(message)](const Status& status) mutable {
+    if (status.ok()) port->Send(std::move(message));
   });
 }
 
 void Tracker::CloseStream(DeviceState& device, const Status& why) {
-  AddEffect([port = std::exchange(device.port, nullptr), why](const Status&) { port->Close(why); });
+  effects_.early.push_back([port = std::exchange(device.port, nullptr), why](const Status&) { port->Close(why); });
   UpdateFree(device);
 }
 

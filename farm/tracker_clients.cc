@@ -183,8 +183,8 @@ void Tracker::UnrefBlob(const std::string& hash) {
 void Tracker::WaitResults(const proto::WaitResultsRequest& request, ResultsCallback callback) {
   const StatusOr<SessionState*> found = SeeSession(request.session_id());
   if (!found.ok()) {
-    return AddEffect([callback = std::move(callback), status = found.status()](const Status& committed) {
-      callback(committed.ok() ? status : committed);
+    return effects_.early.push_back([callback = std::move(callback), refused = found.status()](const Status& status) {
+      callback(status.ok() ? refused : status);
     });
   }
   SessionState& session = **found;
@@ -218,9 +218,10 @@ void Tracker::AnswerWaiter(SessionState& session) {
     TILTH_CHECK(reply.add_results()->ParseFromString(trial->result));
   }
   session.last_seen_ns = clock_.NowNs();
-  AddEffect([callback = std::exchange(session.waiter, nullptr), reply = std::move(reply)](const Status& committed) {
-    callback(committed.ok() ? StatusOr<proto::WaitResultsReply>(reply) : committed);
-  });
+  effects_.early.push_back(
+      [callback = std::exchange(session.waiter, nullptr), reply = std::move(reply)](const Status& status) {
+        callback(status.ok() ? StatusOr<proto::WaitResultsReply>(reply) : status);
+      });
   SetTimer(session);
 }
 

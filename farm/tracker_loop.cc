@@ -13,6 +13,8 @@ constexpr std::chrono::seconds kGauges{1};
 // So that no caller waits long for a commit on a slow disk, and a failure takes little with it.
 constexpr size_t kMaxBatch = 512;
 
+Status Stored(const Status& status) { return status.ok() ? status : StoreFailure(status); }
+
 }  // namespace
 
 StatusOr<std::unique_ptr<TrackerLoop>> TrackerLoop::Start(const TrackerOptions& options, Store& store,
@@ -64,7 +66,9 @@ std::deque<TrackerLoop::Item> TrackerLoop::NextBatch() {
 
 void TrackerLoop::Apply(std::deque<Item>& batch) {
   if (tracker_ != nullptr) {
-    if (const Status begun = store_.Begin(); !begun.ok()) GoDown(begun);
+    Status begun = effects_.failure();
+    if (begun.ok()) begun = Stored(store_.Begin());
+    if (!begun.ok()) GoDown(begun);
   }
   if (tracker_ == nullptr) {
     for (Item& item : batch) {
@@ -78,11 +82,13 @@ void TrackerLoop::Apply(std::deque<Item>& batch) {
     tracker_->Tick();
     next_tick_ns_ = clock_.NowNs() + std::chrono::nanoseconds(kTick).count();
   }
-  Status committed = tracker_->failure();
-  if (committed.ok()) committed = store_.Commit();
+  Status committed = Stored(tracker_->failure());
+  if (committed.ok()) committed = Stored(store_.Commit());
   if (!committed.ok()) return GoDown(committed);
   if (options_.observer != nullptr) Observe(batch.size(), begun_ns);
-  for (Tracker::Effect& effect : tracker_->TakeEffects()) effect(committed);
+  Tracker::Effects effects = tracker_->TakeEffects();
+  effects_.Add(std::exchange(effects.durable, {}));
+  effects.LetOut(committed);
 }
 
 void TrackerLoop::Observe(size_t events, int64_t begun_ns) {
@@ -94,12 +100,13 @@ void TrackerLoop::Observe(size_t events, int64_t begun_ns) {
 }
 
 void TrackerLoop::GoDown(const Status& why) {
-  LogError("the tracker's store has failed, going back to what is stored: ", why.ToString());
+  LogError("going back to what is stored: ", why.message());
   store_.Rollback();
-  down_ = absl::UnavailableError(StrCat("the tracker cannot store its state: ", why.message()));
+  down_ = why;
   tracker_->Abandon(down_);
-  for (Tracker::Effect& effect : tracker_->TakeEffects()) effect(down_);
+  tracker_->TakeEffects().LetOut(down_);
   tracker_.reset();
+  effects_.Restart(down_);
 }
 
 void TrackerLoop::Reload() {

@@ -1,6 +1,6 @@
 // The tracker's one thread. Calls of clients, messages of agents and the passing of time are queued; the thread takes
 // all that wait (a bounded batch), applies them to the Tracker within one transaction of the store, commits, and only
-// then lets their effects out: one sync of the disk serves everything that came in while the last one was under way.
+// then lets their effects out; those that promise something wait for the disk in the EffectQueue meanwhile.
 //
 // Crash-only: when anything of the store fails, the batch has not happened. Its callers are told so (UNAVAILABLE), all
 // streams and waits end the same way, and the tracker is made anew from the store, again and again until that works.
@@ -16,6 +16,7 @@
 #include "absl/functional/any_invocable.h"
 #include "base/clock.h"
 #include "base/status.h"
+#include "farm/effect_queue.h"
 #include "farm/store.h"
 #include "farm/tracker.h"
 
@@ -47,7 +48,7 @@ class TrackerLoop {
   };
 
   TrackerLoop(const TrackerOptions& options, Store& store, const Clock& clock)
-      : options_(options), store_(store), clock_(clock) {}
+      : options_(options), store_(store), clock_(clock), effects_(store, options.observer) {}
   void Run();
   // Waits for work or the next tick; empty and `stop_`: the end.
   std::deque<Item> NextBatch();
@@ -60,6 +61,7 @@ class TrackerLoop {
   const TrackerOptions options_;
   Store& store_;
   const Clock& clock_;
+  EffectQueue effects_;
   std::unique_ptr<Tracker> tracker_;  // null: the store has failed, and could not be read since
   Status down_;                       // why it is null
   int64_t next_tick_ns_ = 0, next_gauges_ns_ = 0;
@@ -75,8 +77,8 @@ template <typename Reply>
 void TrackerLoop::Call(absl::AnyInvocable<Reply(Tracker&)> action, std::function<void(Reply)> answer) {
   Post(
       [action = std::move(action), answer](Tracker& tracker) mutable {
-        tracker.AddEffect([reply = action(tracker), answer = std::move(answer)](const Status& committed) mutable {
-          answer(committed.ok() ? std::move(reply) : Reply(committed));
+        tracker.AddEffect([reply = action(tracker), answer = std::move(answer)](const Status& durable) mutable {
+          answer(durable.ok() ? std::move(reply) : Reply(durable));
         });
       },
       [answer](const Status& why) { answer(Reply(why)); });

@@ -60,7 +60,7 @@ class TrackerTest : public ::testing::Test {
     explicit Settled(Tracker* tracker) : tracker_(tracker) {}
     ~Settled() {
       EXPECT_TRUE(tracker_->failure().ok()) << tracker_->failure();
-      for (Tracker::Effect& effect : tracker_->TakeEffects()) effect(absl::OkStatus());
+      tracker_->TakeEffects().LetOut(absl::OkStatus());
     }
     Tracker* operator->() const { return tracker_; }
 

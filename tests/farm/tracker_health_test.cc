@@ -58,7 +58,7 @@ class TrackerHealthTest : public ::testing::Test {
 
   void Settle() {
     EXPECT_TRUE(tracker_->failure().ok()) << tracker_->failure();
-    for (Tracker::Effect& effect : tracker_->TakeEffects()) effect(absl::OkStatus());
+    tracker_->TakeEffects().LetOut(absl::OkStatus());
   }
 
   void Submit(const std::vector<std::string>& ids) {

@@ -4,8 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <future>
+#include <thread>
 
 #include "base/hash.h"
 #include "farm/memory_store.h"
@@ -25,6 +27,10 @@ class BreakableStore : public MemoryStore {
     ++commits;
     return broken_commit ? Broken() : MemoryStore::Commit();
   }
+  Status Sync() override {
+    while (hold_sync) std::this_thread::yield();
+    return broken_sync ? Broken() : MemoryStore::Sync();
+  }
   StatusOr<StoredContents> Load() override {
     if (broken_load) return Broken();
     return MemoryStore::Load();
@@ -33,7 +39,8 @@ class BreakableStore : public MemoryStore {
     return broken_results ? Broken() : MemoryStore::PutResult(session, trial, result);
   }
 
-  std::atomic<bool> broken_begin = false, broken_commit = false, broken_load = false, broken_results = false;
+  std::atomic<bool> broken_begin = false, broken_commit = false, broken_sync = false, hold_sync = false,
+                    broken_load = false, broken_results = false;
   std::atomic<int> commits = 0;
 
  private:
@@ -53,6 +60,10 @@ class Port : public AgentPort {
   std::vector<proto::TrackerMessage> messages() {
     std::lock_guard lock(mutex_);
     return messages_;
+  }
+  bool HasAck() {
+    const auto sent = messages();
+    return std::any_of(sent.begin(), sent.end(), [](const auto& message) { return message.has_ack(); });
   }
   Status closed() {
     std::lock_guard lock(mutex_);
@@ -150,7 +161,7 @@ TEST_F(TrackerLoopTest, AResultThatCannotBeStoredIsNotAcknowledgedAndCountsWhenI
   store_.broken_results = false;
   auto back = Attach({lease});
   ASSERT_TRUE(Finish(back, lease).ok());
-  EXPECT_TRUE(back->messages().back().has_ack());
+  EXPECT_TRUE(back->HasAck());
   const auto results = Wait(0);
   ASSERT_TRUE(results.ok()) << results.status();
   EXPECT_EQ(results->results_size(), 1);
@@ -172,6 +183,38 @@ TEST_F(TrackerLoopTest, AGrantThatIsNotStoredIsNotSent) {
   EXPECT_FALSE(Submit("a").ok());
   EXPECT_EQ(port->messages().size(), 1u) << "the welcome alone";
   EXPECT_EQ(port->closed().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(TrackerLoopTest, NothingIsPromisedOfWhatCouldNotBeSynced) {
+  ASSERT_TRUE(Submit("a").ok());
+  auto port = Attach();
+  const proto::Lease lease = port->messages().at(1).grant().lease();
+  store_.broken_sync = true;
+  const Status refused = Submit("b").status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("disk is full"));
+  store_.broken_sync = false;
+  // The tracker goes back to what is stored, and its agents have to come back.
+  while (!Submit("c").ok()) std::this_thread::yield();
+  EXPECT_EQ(port->closed().code(), absl::StatusCode::kUnavailable);
+  auto back = Attach({lease});
+  ASSERT_TRUE(Finish(back, lease).ok());
+  EXPECT_TRUE(back->HasAck());
+}
+
+TEST_F(TrackerLoopTest, ResultsDoNotWaitForTheDiskAndAcknowledgementsDo) {
+  ASSERT_TRUE(Submit("a").ok());
+  auto port = Attach();
+  const proto::Lease lease = port->messages().at(1).grant().lease();
+  store_.hold_sync = true;
+  auto finished = std::async(std::launch::async, [&] { return Finish(port, lease); });
+  const auto results = Wait(60'000);
+  ASSERT_TRUE(results.ok()) << results.status();
+  EXPECT_EQ(results->results_size(), 1);
+  EXPECT_FALSE(port->HasAck());
+  store_.hold_sync = false;
+  ASSERT_TRUE(finished.get().ok());
+  EXPECT_TRUE(port->HasAck());
 }
 
 TEST_F(TrackerLoopTest, AWaitThatHadBegunEndsWithTheFailure) {

@@ -55,7 +55,7 @@ class Farm {
     if (!store_.Begin().ok()) __builtin_trap();
     Apply(operation % 13, choice, bytes);
     if (!tracker_->failure().ok() || !store_.Commit().ok()) __builtin_trap();
-    for (Tracker::Effect& effect : tracker_->TakeEffects()) effect(absl::OkStatus());
+    tracker_->TakeEffects().LetOut(absl::OkStatus());
     if (operation % 13 == 12) Restart();
   }
 

@@ -258,8 +258,8 @@ TEST_F(SessionTest, ResultsOfAKilledSessionAreRecordedThoughTheirCandidateIsKnow
   killed.id = UniqueId();
   killed.ended_unix_ns = 0;
   ASSERT_TRUE(TuningLog::Open(options_.log_path).value()->BeginSession(killed).ok());
-  const auto client = FarmClient::Connect(
-      {.address = options_.farm_address, .device_class = "bench", .session_id = killed.id});
+  const auto client =
+      FarmClient::Connect({.address = options_.farm_address, .device_class = "bench", .session_id = killed.id});
   ASSERT_TRUE(client.ok()) << client.status();
   ASSERT_TRUE((*client)->WaitDevice(60'000).ok());
   MeasurePipeline pipeline(client->get(), PipelineOptions{.build_threads = 1});

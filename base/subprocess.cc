@@ -236,14 +236,17 @@ StatusOr<std::unique_ptr<Subprocess>> Subprocess::Start(const SubprocessOptions&
   auto stream = [&](ChildStream to, const Pipe& pipe) {
     return to == ChildStream::kInherit ? -1 : to == ChildStream::kDiscard ? null.get() : pipe.child.get();
   };
-  ChildPlan plan{.parent_pid = getpid(),
-                 .argv = Pointers(arguments),
-                 .envp = Pointers(variables),
-                 .working_directory = options.working_directory.empty() ? nullptr : options.working_directory.c_str(),
-                 .fds = {options.feed_stdin ? input.child.get() : null.get(), stream(options.stdout_to, output),
-                         stream(options.stderr_to, error_output), result.child.get()},
-                 .limits = &options.limits,
-                 .error_fd = exec_error.child.get()};
+  ChildPlan plan{
+      .parent_pid = getpid(),
+      .argv = Pointers(arguments),
+      .envp = Pointers(variables),
+      .working_directory = options.working_directory.empty() ? nullptr : options.working_directory.c_str(),
+      .fds = {options.feed_stdin        ? input.child.get()
+              : options.stdin_from >= 0 ? options.stdin_from
+                                        : null.get(),
+              stream(options.stdout_to, output), stream(options.stderr_to, error_output), result.child.get()},
+      .limits = &options.limits,
+      .error_fd = exec_error.child.get()};
   pid_t pid = -1;
   int fork_errno = 0;
   Spawner::Get().Run([&] {

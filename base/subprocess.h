@@ -30,7 +30,8 @@ struct SubprocessOptions {
   std::vector<std::string> argv;  // argv[0] is the program's path; PATH is searched if it has no slash
   std::vector<std::pair<std::string, std::string>> environment;  // added to, or replacing, what this process has
   std::string working_directory;                                 // empty: inherited
-  bool feed_stdin = false;                                       // false: stdin is /dev/null
+  bool feed_stdin = false;                                       // stdin is a pipe from us
+  int stdin_from = -1;                                           // else this descriptor becomes stdin; -1: /dev/null
   ChildStream stdout_to = ChildStream::kInherit;
   ChildStream stderr_to = ChildStream::kInherit;
   bool result_pipe = false;  // descriptor 3 of the child is a pipe to us, apart from stdout and stderr

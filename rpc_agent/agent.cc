@@ -75,7 +75,7 @@ class Agent::Impl {
     TILTH_RETURN_IF_ERROR(LockDirectory());
     TILTH_ASSIGN_OR_RETURN(agent_id_, Identity());
     TILTH_ASSIGN_OR_RETURN(messenger_, Messenger::Open(StrCat(options_.work_directory, "/results"), stream_));
-    TILTH_ASSIGN_OR_RETURN(blobs_, BlobStore::Open(StrCat(options_.work_directory, "/blobs"), stream_));
+    TILTH_ASSIGN_OR_RETURN(blobs_, BlobStore::Open(StrCat(options_.work_directory, "/artifacts"), stream_));
     TILTH_ASSIGN_OR_RETURN(executor_, TrialExecutor::Create(options_.executor));
     monitor_ = std::make_unique<HealthMonitor>(*executor_, options_.executor.core);
     return absl::OkStatus();

@@ -1,4 +1,5 @@
-// The artifacts that this device has been sent, as files; what is missing is fetched from the tracker.
+// The artifacts that this device has been sent, as files; what is missing is fetched from the tracker. Each is alone in
+// a directory, which is all that a candidate will see of the file system.
 #pragma once
 
 #include <memory>
@@ -18,7 +19,8 @@ class BlobStore {
   // `directory` is of bounded size. `stream` must outlive the store.
   static StatusOr<std::unique_ptr<BlobStore>> Open(const std::string& directory, TrackerStream& stream);
 
-  // The file with the content of that hash. From one thread; it may go when others come, so use it before the next.
+  // The file with the content of that hash, readable for everybody. From one thread. It goes when hundreds of megabytes
+  // of others have come.
   StatusOr<std::string> Fetch(const std::string& hash);
 
   // Checks and keeps what came with a grant. From any thread.
@@ -26,6 +28,8 @@ class BlobStore {
 
  private:
   BlobStore(DiskCache files, TrackerStream& stream) : stream_(stream), files_(std::move(files)) {}
+
+  std::string FileOf(const std::string& hash) const { return files_.Path(hash) + "/artifact.so"; }
 
   TrackerStream& stream_;
   std::mutex mutex_;  // for writing

@@ -12,6 +12,23 @@
 #include "base/posix.h"
 
 namespace tilth {
+namespace {
+
+namespace fs = std::filesystem;
+
+// 0 if it is not there.
+int64_t BytesOf(const fs::path& path) {
+  std::error_code gone;
+  if (!fs::is_directory(path, gone)) {
+    const auto bytes = fs::file_size(path, gone);
+    return gone ? 0 : static_cast<int64_t>(bytes);
+  }
+  int64_t bytes = 0;
+  for (fs::directory_iterator it(path, gone), end; !gone && it != end; it.increment(gone)) bytes += BytesOf(it->path());
+  return bytes;
+}
+
+}  // namespace
 
 StatusOr<DiskCache> DiskCache::Open(const std::string& directory, int64_t max_bytes) {
   TILTH_RETURN_IF_ERROR(MakeDirectories(directory));
@@ -37,15 +54,16 @@ Status DiskCache::Adopt(std::string_view key) {
   if (std::rename(PathForNew(key).c_str(), Path(key).c_str()) != 0) {
     return ErrnoStatus(StrCat("renaming ", PathForNew(key)));
   }
-  std::error_code error;
-  const auto bytes = std::filesystem::file_size(Path(key), error);
-  if (!error) total_bytes_ += static_cast<int64_t>(bytes);
-  if (total_bytes_ > max_bytes_) Evict();
+  Written(key);
   return absl::OkStatus();
 }
 
+void DiskCache::Written(std::string_view key) {
+  total_bytes_ += BytesOf(Path(key));
+  if (total_bytes_ > max_bytes_) Evict();
+}
+
 void DiskCache::Evict() {
-  namespace fs = std::filesystem;
   struct Entry {
     fs::path path;
     fs::file_time_type used;
@@ -56,7 +74,7 @@ void DiskCache::Evict() {
   total_bytes_ = 0;
   for (fs::directory_iterator it(directory_, error), end; !error && it != end; it.increment(error)) {
     std::error_code gone;
-    Entry entry{it->path(), it->last_write_time(gone), static_cast<int64_t>(it->file_size(gone))};
+    Entry entry{it->path(), it->last_write_time(gone), BytesOf(it->path())};
     if (gone) continue;
     total_bytes_ += entry.bytes;
     entries.push_back(std::move(entry));
@@ -65,7 +83,7 @@ void DiskCache::Evict() {
   if (total_bytes_ <= max_bytes_) return;
   // The newest stays, however large: it is about to be used.
   for (size_t i = 0; i + 1 < entries.size() && total_bytes_ > max_bytes_ - max_bytes_ / 8; ++i) {
-    fs::remove(entries[i].path, error);
+    fs::remove_all(entries[i].path, error);
     total_bytes_ -= entries[i].bytes;
   }
 }

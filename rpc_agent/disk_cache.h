@@ -1,4 +1,4 @@
-// Files by key in a directory of bounded size: blobs and baseline outputs outlive the agent, but not for ever.
+// Files by key in a directory of bounded size: artifacts and baseline outputs outlive the agent, but not for ever.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,8 @@ class DiskCache {
   // A path to write to before Adopt makes it the file of `key`.
   std::string PathForNew(std::string_view key) const;
   Status Adopt(std::string_view key);
+  // What is at the path of `key`, a file or a directory of files, has just been written.
+  void Written(std::string_view key);
 
  private:
   DiskCache(std::string directory, int64_t max_bytes) : directory_(std::move(directory)), max_bytes_(max_bytes) {}

@@ -10,9 +10,7 @@
 #include "base/files.h"
 #include "base/hash.h"
 #include "base/logging.h"
-#include "base/subprocess.h"
 #include "rpc_agent/runner/request.h"
-#include "rpc_agent/trial_directory.h"
 
 namespace tilth {
 namespace {
@@ -53,15 +51,13 @@ std::optional<MeasureErrorKind> ParseErrorKind(const std::string& name) {
   return std::nullopt;
 }
 
-runner::KernelRequest MakeRequest(const Trial& trial, const std::string& artifact, const std::string& expected,
-                                  int core) {
+runner::KernelRequest MakeRequest(const Trial& trial, const std::string& artifact, const std::string& expected) {
   runner::KernelRequest request;
   request.artifact_path = artifact;
   request.expected_path = expected;
   request.seed = trial.seed;
   for (const Tolerance& tolerance : trial.tolerances) request.tolerances.push_back({tolerance.rtol, tolerance.atol});
   request.value_bounds = trial.value_bounds;
-  request.core = core;
   const MeasureOptions& options = trial.options;
   request.loop = {.min_repeats = options.min_repeats,
                   .max_repeats = options.max_repeats,
@@ -125,17 +121,8 @@ StatusOr<TrialExecutor::Reply> TrialExecutor::RunChild(const std::string& mode, 
 
 StatusOr<TrialExecutor::Reply> TrialExecutor::RunChildOnce(const std::string& mode, const std::string& request,
                                                            int64_t deadline_ms) {
-  SubprocessOptions child;
-  child.argv = options_.runner;
-  child.argv.push_back(mode);
-  child.working_directory = options_.work_directory;
-  child.stdout_to = ChildStream::kDiscard;
-  child.stderr_to = ChildStream::kCapture;
-  child.result_pipe = true;
-  child.limits.address_space_bytes = options_.memory_limit_bytes;
-  child.limits.cpu_seconds = deadline_ms / 1000 + 2;
   Reply reply;
-  TILTH_ASSIGN_OR_RETURN(reply.output, RunSubprocess(child, request, deadline_ms, kMostOutputBytes), "running a trial");
+  TILTH_ASSIGN_OR_RETURN(reply.output, runners_.Run(mode, request, deadline_ms, kMostOutputBytes), "running a trial");
   for (absl::string_view line : absl::StrSplit(reply.output.result_bytes, '\n')) {
     const std::pair<absl::string_view, absl::string_view> words = absl::StrSplit(line, absl::MaxSplits(' ', 1));
     if (words.first == "stage") reply.stage = std::string(words.second);
@@ -145,8 +132,8 @@ StatusOr<TrialExecutor::Reply> TrialExecutor::RunChildOnce(const std::string& mo
     reply.candidate_killed = true;
     reply.reply.clear();
   }
-  if (reply.stage.empty() && reply.reply.empty() && !reply.output.exit.deadline_passed && !reply.KilledFromOutside()) {
-    return absl::InternalError(StrCat("the runner ", child.argv.front(), " ", reply.output.exit.Describe(),
+  if (reply.stage.empty() && reply.reply.empty() && !reply.KilledFromOutside()) {
+    return absl::InternalError(StrCat("the runner ", options_.runner.front(), " ", reply.output.exit.Describe(),
                                       " before it began", reply.output.stderr_text.empty() ? "" : ": ",
                                       FirstLines(reply.output.stderr_text)));
   }
@@ -154,9 +141,8 @@ StatusOr<TrialExecutor::Reply> TrialExecutor::RunChildOnce(const std::string& mo
 }
 
 Status TrialExecutor::Identify(Device* device) {
-  const std::string path = StrCat(options_.work_directory, "/probe");
-  TILTH_ASSIGN_OR_RETURN(const TrialDirectory directory, TrialDirectory::Create(path));
-  TILTH_ASSIGN_OR_RETURN(Reply reply, RunChild("probe", path, kProbeDeadlineMs), "asking the runner what it is");
+  TILTH_ASSIGN_OR_RETURN(Reply reply, RunChild("probe", options_.work_directory, kProbeDeadlineMs),
+                         "asking the runner what it is");
   const std::optional<runner::ProbeReply> probe = runner::ParseProbe(reply.reply);
   if (!probe) return absl::InternalError(StrCat("the runner does not say what it is: ", reply.DeathDetail()));
   device->sandbox = probe->sandbox;
@@ -208,9 +194,7 @@ StatusOr<std::string> TrialExecutor::ExpectedOutputs(const Trial& trial, const s
   const std::string key =
       ContentHash(StrCat(trial.baseline_hash, "/", trial.seed, "/", absl::StrJoin(trial.value_bounds, ",")));
   if (expected_.Contains(key)) return expected_.Path(key);
-  TILTH_ASSIGN_OR_RETURN(const TrialDirectory directory, TrialDirectory::Create(TrialPath()));
-  TILTH_ASSIGN_OR_RETURN(const std::string artifact, directory.LinkArtifact(baseline_path));
-  const runner::KernelRequest request = MakeRequest(trial, artifact, expected_.PathForNew(key), options_.core);
+  const runner::KernelRequest request = MakeRequest(trial, baseline_path, expected_.PathForNew(key));
   const int64_t deadline_ms = trial.run_deadline_ms > 0 ? trial.run_deadline_ms : kDefaultDeadlineMs;
   TILTH_ASSIGN_OR_RETURN(Reply reply, RunChild("baseline", runner::FormatRequest(request), deadline_ms));
   const std::optional<runner::KernelReply> parsed = runner::ParseReply(reply.reply);
@@ -227,13 +211,9 @@ MeasureResult TrialExecutor::MeasureOnce(const Trial& trial, const std::string& 
                                          const std::string& expected_path) {
   MeasureResult result;
   result.trial_id = trial.trial_id;
-  StatusOr<TrialDirectory> directory = TrialDirectory::Create(TrialPath());
-  const StatusOr<std::string> artifact = directory.ok() ? directory->LinkArtifact(artifact_path) : directory.status();
-  if (!artifact.ok()) {
-    result.status = artifact.status();
-    return result;
-  }
-  const runner::KernelRequest request = MakeRequest(trial, *artifact, expected_path, options_.core);
+  runner::KernelRequest request = MakeRequest(trial, artifact_path, expected_path);
+  request.core = options_.core;
+  request.expected_gflops = peak_gflops_;
   const int64_t deadline_ms = trial.run_deadline_ms > 0 ? trial.run_deadline_ms : kDefaultDeadlineMs;
   const StatusOr<Reply> reply = RunChild("trial", runner::FormatRequest(request), deadline_ms);
   if (!reply.ok()) {

@@ -10,6 +10,7 @@
 #include "proto/measure.h"
 #include "rpc_agent/calibration.h"
 #include "rpc_agent/disk_cache.h"
+#include "rpc_agent/runner_server.h"
 
 namespace tilth {
 
@@ -35,14 +36,16 @@ class TrialExecutor {
   // The canary's fields of a reading of the device's health; the others are left 0. Needs the peaks.
   StatusOr<DeviceHealth> MeasureHealth();
 
-  // Given the files of the trial's artifact and baseline. Failures of the candidate are in the result's `error`, ours
-  // in `status`.
+  // Given the files of the trial's artifact and baseline, each alone in a directory. Failures of the candidate are in
+  // the result's `error`, ours in `status`.
   MeasureResult Execute(const Trial& trial, const std::string& artifact_path, const std::string& baseline_path);
 
  private:
   struct Reply;
   TrialExecutor(const ExecutorOptions& options, DiskCache expected)
-      : options_(options), expected_(std::move(expected)) {}
+      : options_(options),
+        runners_({options.runner, options.work_directory, options.core, options.memory_limit_bytes}),
+        expected_(std::move(expected)) {}
 
   // Runs tilth-runner in `mode`, again if somebody kills it; kInternal if it could not even be started.
   StatusOr<Reply> RunChild(const std::string& mode, const std::string& request, int64_t deadline_ms);
@@ -52,11 +55,10 @@ class TrialExecutor {
   MeasureResult MeasureOnce(const Trial& trial, const std::string& artifact_path, const std::string& expected_path);
   StatusOr<Calibration> MeasurePeaks();
   bool Drifted(const MeasureResult& result) const;
-  // Where the directory of the running trial is.
-  std::string TrialPath() const { return options_.work_directory + "/trial"; }
   bool Implausible(const Trial& trial, const MeasureResult& result) const;
 
   const ExecutorOptions options_;
+  RunnerServer runners_;
   DiskCache expected_;
   double peak_gflops_ = 0;  // 0: not measured, nothing is implausible
 };

@@ -102,7 +102,7 @@ double FmaPass() {
   return 2.0 * static_cast<double>(multiply_adds);
 }
 
-double MeasureFmaGflops(int64_t duration_ns) {
+double MeasureFmaGflops(int64_t duration_ns, double enough_gflops) {
   double best = 0;
   const int64_t end = NowNs() + duration_ns;
   int64_t now = NowNs();
@@ -111,6 +111,7 @@ double MeasureFmaGflops(int64_t duration_ns) {
     const double operations = FmaPass();
     now = NowNs();
     if (now > begin) best = std::max(best, operations / static_cast<double>(now - begin));
+    if (enough_gflops > 0 && best >= enough_gflops) break;
   } while (now < end);
   return best;
 }

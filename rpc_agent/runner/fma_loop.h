@@ -6,8 +6,9 @@
 namespace tilth::runner {
 
 // fp32 GFLOP/s of one core over about `duration_ns`, best of several bursts, with the widest vectors that the CPU has
-// (chosen at run time): two operations per multiply-add. Pin the thread before.
-double MeasureFmaGflops(int64_t duration_ns);
+// (chosen at run time): two operations per multiply-add. Ends early when a burst reaches `enough_gflops`, unless that
+// is 0. Pin the thread before.
+double MeasureFmaGflops(int64_t duration_ns, double enough_gflops = 0);
 
 // One pass of such multiply-adds, some 20 us on a fast core: how many operations it did.
 double FmaPass();

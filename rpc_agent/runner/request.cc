@@ -54,6 +54,7 @@ std::string FormatRequest(const KernelRequest& request) {
                {"tolerances", tolerances},
                {"value_bounds", request.value_bounds},
                {"core", request.core},
+               {"expected_gflops", request.expected_gflops},
                {"loop", LoopToJson(request.loop)}});
 }
 
@@ -65,6 +66,7 @@ std::optional<KernelRequest> ParseRequest(const std::string& text) {
     for (const Json& pair : json.at("tolerances")) request.tolerances.push_back({pair.at(0), pair.at(1)});
     json.at("value_bounds").get_to(request.value_bounds);
     json.at("core").get_to(request.core);
+    json.at("expected_gflops").get_to(request.expected_gflops);
     LoopFromJson(json.at("loop"), request.loop);
   });
 }

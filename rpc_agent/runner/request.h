@@ -33,7 +33,8 @@ struct KernelRequest {
   uint64_t seed = 0;
   std::vector<OutputTolerance> tolerances;
   std::vector<int64_t> value_bounds;
-  int core = -1;  // to pin to; -1: wherever
+  int core = -1;               // to pin to; -1: wherever
+  double expected_gflops = 0;  // the device's speed when it was calibrated; 0: unknown
   MeasureLoopOptions loop;
 };
 

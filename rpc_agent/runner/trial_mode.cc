@@ -16,12 +16,15 @@
 namespace tilth::runner {
 namespace {
 
+// How long to look for the device's full speed, and the share of it that is full enough.
 constexpr int64_t kCanaryNs = 300'000;
+constexpr double kFullSpeed = 0.99;
 
 // Samples of short kernels come several at a time: going to and fro between the processes costs about as much as one.
 class RemoteSamples : public SampleSource {
  public:
-  explicit RemoteSamples(CandidateProcess& candidate) : candidate_(candidate) {}
+  // `most`: what a measurement takes at most; a batch is not larger.
+  RemoteSamples(CandidateProcess& candidate, int most) : candidate_(candidate), most_(std::max(1, most)) {}
 
   Sample Take(int64_t runs) override {
     if (runs != runs_) ready_.clear();
@@ -33,7 +36,7 @@ class RemoteSamples : public SampleSource {
 
  private:
   void Fetch(int64_t runs) {
-    const int count = CountFor(run_ns_ * runs);
+    const int count = std::min(most_, CountFor(run_ns_ * runs));
     for (const TimedSample& sample : candidate_.Sample(count, runs)) ready_.push_back(sample);
     runs_ = runs;
     run_ns_ = std::max<int64_t>(1, ready_.back().elapsed_ns / runs);
@@ -48,6 +51,7 @@ class RemoteSamples : public SampleSource {
   }
 
   CandidateProcess& candidate_;
+  const int most_;
   std::deque<TimedSample> ready_;  // of runs_ runs each
   int64_t runs_ = 0;
   int64_t run_ns_ = 0;  // of the latest; 0: not known
@@ -106,10 +110,11 @@ KernelReply RunTrial(const KernelRequest& request) {
     return Verify(request, table, candidate.outputs(), expected.outputs(), &reply.max_abs_error);
   };
   if (std::string wrong = verify(); !wrong.empty()) return Fail("wrong answer", wrong);
-  const double before_gflops = MeasureFmaGflops(kCanaryNs);
-  RemoteSamples samples(candidate);
+  const double full_gflops = kFullSpeed * request.expected_gflops;
+  const double before_gflops = MeasureFmaGflops(kCanaryNs, full_gflops);
+  RemoteSamples samples(candidate, std::max(request.loop.min_repeats, request.loop.max_repeats));
   reply.times = RunMeasureLoop(request.loop, samples);
-  reply.canary_gflops = std::min(before_gflops, MeasureFmaGflops(kCanaryNs));
+  reply.canary_gflops = std::min(before_gflops, MeasureFmaGflops(kCanaryNs, full_gflops));
   candidate.Collect();
   if (std::string wrong = verify(); !wrong.empty()) return Fail("wrong answer", "when run again, " + wrong);
   return reply;

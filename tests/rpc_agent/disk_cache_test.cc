@@ -37,6 +37,21 @@ TEST(DiskCacheTest, AFileLargerThanTheCacheIsKeptWhileItIsTheNewest) {
   EXPECT_TRUE(cache->Contains("a"));
 }
 
+TEST(DiskCacheTest, ADirectoryOfFilesGoesAsOne) {
+  auto dir = TempDir::Create();
+  ASSERT_TRUE(dir.ok());
+  auto cache = DiskCache::Open(dir->path(), 150);
+  ASSERT_TRUE(cache.ok());
+  ASSERT_TRUE(MakeDirectories(cache->Path("a")).ok());
+  ASSERT_TRUE(WriteFile(cache->Path("a") + "/file", std::string(100, 'x')).ok());
+  cache->Written("a");
+  const timespec old[2] = {{1000, 0}, {1000, 0}};
+  ASSERT_EQ(utimensat(AT_FDCWD, cache->Path("a").c_str(), old, 0), 0);
+  ASSERT_TRUE(cache->Put("b", std::string(100, 'x')).ok());
+  EXPECT_FALSE(cache->Contains("a"));
+  EXPECT_TRUE(cache->Contains("b"));
+}
+
 TEST(DiskCacheTest, SurvivesReopening) {
   auto dir = TempDir::Create();
   ASSERT_TRUE(dir.ok());

@@ -24,20 +24,39 @@ bool Agrees(double actual, double expected, const OutputTolerance& tolerance) {
 // Whether all of these elements are finite and agree, as nearly all are; without a branch in the loop, so that it is
 // computed several at a time. *max_abs_error grows only if so.
 template <typename T, typename Read>
-bool AllAgree(const T* actual, const T* expected, int64_t count, const OutputTolerance& tolerance, Read read,
-              double* max_abs_error) {
-  constexpr double kLargest = std::numeric_limits<double>::max();
-  int disagreeing = 0;
-  double largest = 0;
+[[gnu::always_inline]] inline bool CheckBlock(const T* actual, const T* expected, int64_t count,
+                                              const OutputTolerance& tolerance, const Read& read,
+                                              double* max_abs_error) {
+  const double rtol = tolerance.rtol, atol = tolerance.atol;
+  int64_t disagreeing = 0;
+  // Of numbers that are not negative, the largest has the largest bits; compilers may reorder only whole numbers.
+  int64_t largest = 0;
   for (int64_t i = 0; i < count; ++i) {
     const double e = read(expected[i]), error = std::fabs(read(actual[i]) - e);
     // Each comparison is false with NaN.
-    const bool agrees = (error <= tolerance.atol + tolerance.rtol * std::fabs(e)) & (error <= kLargest);
-    disagreeing |= !agrees;
-    largest = error > largest ? error : largest;
+    const bool agrees = (error <= atol + rtol * std::fabs(e)) & (error <= std::numeric_limits<double>::max());
+    disagreeing |= agrees ? 0 : 1;
+    largest = std::max(largest, std::bit_cast<int64_t>(error));
   }
-  if (disagreeing == 0) *max_abs_error = std::max(*max_abs_error, largest);
+  if (disagreeing == 0) *max_abs_error = std::max(*max_abs_error, std::bit_cast<double>(largest));
   return disagreeing == 0;
+}
+
+#if defined(__x86_64__)
+template <typename T, typename Read>
+[[gnu::target("avx2")]] bool CheckBlockAvx2(const T* actual, const T* expected, int64_t count,
+                                            const OutputTolerance& tolerance, const Read& read, double* max_abs_error) {
+  return CheckBlock(actual, expected, count, tolerance, read, max_abs_error);
+}
+#endif
+
+template <typename T, typename Read>
+bool AllAgree(const T* actual, const T* expected, int64_t count, const OutputTolerance& tolerance, const Read& read,
+              double* max_abs_error) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2")) return CheckBlockAvx2(actual, expected, count, tolerance, read, max_abs_error);
+#endif
+  return CheckBlock(actual, expected, count, tolerance, read, max_abs_error);
 }
 
 template <typename T, typename Read>

@@ -3,51 +3,18 @@
 #include <algorithm>
 #include <cstring>
 
-#include "base/rng.h"
-#include "rpc_agent/runner/half.h"
+#include "base/hash.h"
+#include "rpc_agent/runner/buffer_table.h"
+#include "rpc_agent/runner/test_data.h"
 
 namespace tilth::runner {
 namespace {
-
-template <typename T, typename Make>
-void FillWith(void* data, int64_t num_elements, Make make) {
-  T* out = static_cast<T*>(data);
-  for (int64_t i = 0; i < num_elements; ++i) out[i] = static_cast<T>(make(static_cast<uint64_t>(i)));
-}
 
 bool IsShared(int32_t kind) {
   return kind == TILTH_BUFFER_INPUT || kind == TILTH_BUFFER_CONSTANT || kind == TILTH_BUFFER_OUTPUT;
 }
 
 }  // namespace
-
-void FillTestData(void* data, int32_t dtype, int64_t num_elements, uint64_t stream, int64_t value_bound) {
-  const auto uniform = [stream](uint64_t i) { return CounterUniform(stream, i); };
-  const auto integer = [stream, value_bound](uint64_t i) -> int64_t {
-    const uint64_t span = value_bound > 0 ? static_cast<uint64_t>(value_bound) : 200;
-    const uint64_t bits = MixBits(stream ^ MixBits(i));
-    const auto scaled = static_cast<int64_t>((static_cast<unsigned __int128>(bits) * span) >> 64);
-    return value_bound > 0 ? scaled : scaled - 100;
-  };
-  switch (dtype) {
-    case TILTH_F32:
-      return FillWith<float>(data, num_elements, uniform);
-    case TILTH_F16:
-      return FillWith<uint16_t>(data, num_elements, [&](uint64_t i) { return FloatToHalf(uniform(i)); });
-    case TILTH_BF16:
-      return FillWith<uint16_t>(data, num_elements, [&](uint64_t i) { return FloatToBFloat16(uniform(i)); });
-    case TILTH_I8:
-      return FillWith<int8_t>(data, num_elements, integer);
-    case TILTH_I32:
-      return FillWith<int32_t>(data, num_elements, integer);
-    case TILTH_I64:
-      return FillWith<int64_t>(data, num_elements, integer);
-    case TILTH_BOOL:
-      return FillWith<uint8_t>(data, num_elements, [&](uint64_t i) { return uniform(i) < 0 ? 0 : 1; });
-    default:
-      return;
-  }
-}
 
 bool KernelInstance::Allocate() {
   int64_t scratch_bytes = 0;
@@ -71,8 +38,9 @@ void KernelInstance::Fill(uint64_t seed, const std::vector<int64_t>& value_bound
     if (buffer.kind == TILTH_BUFFER_INPUT || buffer.kind == TILTH_BUFFER_CONSTANT) {
       const int64_t bound = given_index < value_bounds.size() ? value_bounds[given_index] : 0;
       ++given_index;
-      std::memset(pointers_[i], 0, static_cast<size_t>(buffer.size_bytes));
+      const int64_t filled = buffer.num_elements * ElementBytes(buffer.dtype);
       FillTestData(pointers_[i], buffer.dtype, buffer.num_elements, CombineHash(seed, shared_index), bound);
+      std::memset(static_cast<char*>(pointers_[i]) + filled, 0, static_cast<size_t>(buffer.size_bytes - filled));
       buffers_[i].MakeReadOnly();
     } else {
       buffers_[i].Poison();

@@ -13,6 +13,7 @@
 #include "rpc_agent/runner/half.h"
 #include "rpc_agent/runner/kernel_instance.h"
 #include "rpc_agent/runner/kernel_library.h"
+#include "rpc_agent/runner/test_data.h"
 
 namespace tilth::runner {
 namespace {
@@ -36,6 +37,26 @@ TEST(FillTestDataTest, IntegersStayBelowTheirBound) {
   std::vector<int8_t> bytes(1000);
   FillTestData(bytes.data(), TILTH_I8, 1000, 42, 0);
   EXPECT_THAT(bytes, Each(AllOf(Ge(-100), Lt(100))));
+}
+
+// Whatever vectors the processor has.
+TEST(FillTestDataTest, EveryTypeIsComputedFromTheSameStream) {
+  constexpr int kElements = 133;
+  const auto bits = [](int i) { return MixBits(7 ^ MixBits(static_cast<uint64_t>(i))); };
+  std::vector<int32_t> integers(kElements);
+  FillTestData(integers.data(), TILTH_I32, kElements, 7, 1000);
+  std::vector<uint16_t> halves(kElements), brains(kElements);
+  FillTestData(halves.data(), TILTH_F16, kElements, 7, 0);
+  FillTestData(brains.data(), TILTH_BF16, kElements, 7, 0);
+  std::vector<uint8_t> truths(kElements);
+  FillTestData(truths.data(), TILTH_BOOL, kElements, 7, 0);
+  for (int i = 0; i < kElements; ++i) {
+    const float uniform = CounterUniform(7, static_cast<uint64_t>(i));
+    EXPECT_EQ(integers[i], static_cast<int32_t>((static_cast<unsigned __int128>(bits(i)) * 1000) >> 64));
+    EXPECT_EQ(halves[i], FloatToHalf(uniform));
+    EXPECT_EQ(brains[i], FloatToBFloat16(uniform));
+    EXPECT_EQ(truths[i], uniform < 0 ? 0 : 1);
+  }
 }
 
 TEST(HalfTest, RoundTripsEveryFiniteValueInRange) {

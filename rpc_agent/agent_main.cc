@@ -11,9 +11,12 @@
 #include "CLI/App.hpp"
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
+#include "absl/algorithm/container.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/files.h"
 #include "base/logging.h"
+#include "base/utf8.h"
 #include "base/version.h"
 #include "proto/certificate.h"
 #include "rpc_agent/agent.h"
@@ -100,6 +103,10 @@ StatusOr<AgentOptions> MakeOptions(const Arguments& arguments) {
   options.executor.runner.push_back(runner);
   options.executor.work_directory = options.work_directory;
   const std::vector<int> cores = AllowedCores();
+  if (arguments.core >= 0 && !absl::c_linear_search(cores, arguments.core)) {
+    return absl::InvalidArgumentError(StrCat(
+        "--core ", arguments.core, " is none of the cores that this process may use: ", absl::StrJoin(cores, ", ")));
+  }
   options.recalibrate = arguments.recalibrate;
   options.executor.core = arguments.core >= 0 ? arguments.core : cores.empty() ? -1 : cores.back();
   // Half of the machine is more than any kernel's buffers, and leaves the other half to everybody else.
@@ -158,6 +165,9 @@ Status RunAgent(const Arguments& arguments) {
   return agent->Run();
 }
 
+// "" if `tag` can be sent, else what is wrong with it.
+std::string CheckTag(const std::string& tag) { return ValidUtf8(tag) == tag ? "" : "it is not UTF-8"; }
+
 // "" if `name` can be a device class, and a directory's name, else what is wrong with it.
 std::string CheckClass(const std::string& name) {
   if (IsPlainName(name) && name[0] != '.') return "";
@@ -177,8 +187,8 @@ int Main(int argc, char** argv) {
   app.add_option("--work-dir", arguments.work_directory,
                  "Identity, caches and unsent results (default: ~/.local/state/tilth-agent, for root "
                  "/var/lib/tilth-agent; with --device-class ~/.cache/tilth-agent/CLASS)");
-  app.add_option("--tag", arguments.tags,
-                 "What this board has and a session may ask for: fan, ram-8g; may be repeated");
+  app.add_option("--tag", arguments.tags, "What this board has and a session may ask for: fan, ram-8g; may be repeated")
+      ->check(CheckTag);
   app.add_option("--core", arguments.core, "The core to measure on (default: the last one)");
   app.add_option("--memory-limit", arguments.memory_limit_mb, "Of a trial, in MiB; 0: none (default: half of memory)");
   app.add_flag("--recalibrate", arguments.recalibrate, "Measure the device's peaks again, although they are known");

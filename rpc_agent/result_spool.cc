@@ -49,7 +49,10 @@ std::vector<proto::TrialFinished> ResultSpool::All() const {
     const std::string path = StrCat(directory_, "/", name);
     proto::TrialFinished finished;
     const StatusOr<std::string> bytes = ReadFile(path);
-    if (absl::EndsWith(name, kSuffix) && bytes.ok() && finished.ParseFromString(*bytes)) {
+    if (!bytes.ok()) {
+      // What cannot be read now may be a result all the same.
+      LogWarning(bytes.status().ToString());
+    } else if (absl::EndsWith(name, kSuffix) && finished.ParseFromString(*bytes)) {
       all.push_back(std::move(finished));
     } else {
       LogWarning("removing ", path, ", which is no result");

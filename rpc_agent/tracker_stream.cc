@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <limits>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "base/clock.h"
@@ -60,17 +61,16 @@ class TrackerStream::Impl {
     proto::TrackerMessage message;
     std::thread heart;
     while (stream->Read(&message)) {
-      if (message.has_welcome()) {
-        std::lock_guard lock(mutex_);
-        stream_ = stream.get();
+      if (message.has_welcome() && !heart.joinable()) {
+        Open(stream.get());
         const int every_ms = message.welcome().heartbeat_ms();
-        if (!heart.joinable()) heart = std::thread([this, every_ms, &holding] { Beat(every_ms, holding); });
+        heart = std::thread([this, every_ms, &holding] { Beat(every_ms, holding); });
       }
       on_message(message);
     }
+    Open(nullptr);
     {
       std::lock_guard lock(mutex_);
-      stream_ = nullptr;
       context_ = nullptr;
     }
     wake_.notify_all();
@@ -89,7 +89,7 @@ class TrackerStream::Impl {
   }
 
   void Send(const proto::AgentMessage& message) {
-    std::lock_guard lock(mutex_);
+    std::lock_guard lock(write_mutex_);
     if (stream_ != nullptr) stream_->Write(message);
   }
 
@@ -100,9 +100,20 @@ class TrackerStream::Impl {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + kBlobTimeout);
     context.set_wait_for_ready(true);
-    const std::shared_ptr<proto::Agents::Stub> stub = Stub();
-    if (stub == nullptr) return absl::UnavailableError("there has been no connection to the tracker yet");
-    TILTH_RETURN_IF_ERROR(FromGrpc(stub->GetBlob(&context, request, &reply)), "fetching a blob");
+    std::shared_ptr<proto::Agents::Stub> stub;
+    {
+      std::lock_guard lock(mutex_);
+      if (stopped_) return absl::CancelledError("stopped");
+      stub = stub_;
+      fetching_.insert(&context);
+    }
+    const Status fetched = stub != nullptr ? FromGrpc(stub->GetBlob(&context, request, &reply))
+                                           : absl::UnavailableError("there has been no connection to the tracker yet");
+    {
+      std::lock_guard lock(mutex_);
+      fetching_.erase(&context);
+    }
+    TILTH_RETURN_IF_ERROR(fetched, "fetching a blob");
     return std::move(*reply.mutable_blob());
   }
 
@@ -110,6 +121,7 @@ class TrackerStream::Impl {
     std::lock_guard lock(mutex_);
     stopped_ = true;
     if (context_ != nullptr) context_->TryCancel();
+    for (grpc::ClientContext* context : fetching_) context->TryCancel();
   }
 
  private:
@@ -128,10 +140,20 @@ class TrackerStream::Impl {
     return stub_;
   }
 
+  // From now on messages go there; nullptr: nowhere.
+  void Open(grpc::ClientReaderWriterInterface<proto::AgentMessage, proto::TrackerMessage>* stream) {
+    {
+      std::lock_guard lock(mutex_);
+      open_ = stream != nullptr;
+    }
+    std::lock_guard lock(write_mutex_);
+    stream_ = stream;
+  }
+
   void Beat(int every_ms, const std::function<std::vector<proto::Lease>()>& holding) {
     const std::chrono::milliseconds interval(every_ms > 0 ? every_ms : kDefaultHeartbeatMs);
     std::unique_lock lock(mutex_);
-    while (!wake_.wait_for(lock, interval, [this] { return stream_ == nullptr; })) {
+    while (!wake_.wait_for(lock, interval, [this] { return !open_; })) {
       lock.unlock();
       proto::AgentMessage message;
       message.mutable_heartbeat();
@@ -151,9 +173,14 @@ class TrackerStream::Impl {
   std::shared_ptr<proto::Agents::Stub> stub_;  // of the present connection; a call in flight keeps its own alive
   std::condition_variable wake_;
   bool stopped_ = false;
+  bool open_ = false;                       // there is a stream_
   bool renewing_ = false;                   // the conversation has been ended for that
   int64_t renew_at_s_ = 0;                  // of the present connection
   grpc::ClientContext* context_ = nullptr;  // while conversing
+  std::set<grpc::ClientContext*> fetching_;
+
+  // Apart, because a tracker that does not read lets writers wait, and Stop must not.
+  std::mutex write_mutex_;
   grpc::ClientReaderWriterInterface<proto::AgentMessage, proto::TrackerMessage>* stream_ = nullptr;  // once welcome
 };
 

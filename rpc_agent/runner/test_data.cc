@@ -16,9 +16,8 @@ template <typename T, typename Make>
 #if defined(__x86_64__)
 // The same loop in wider vectors: a trial of a large kernel would spend more time on its data than on its runs.
 template <typename T, typename Make>
-[[gnu::target("avx512f,avx512dq,avx512bw,avx512vl,prefer-vector-width=512")]] void FillAvx512(void* data,
-                                                                                              int64_t num_elements,
-                                                                                              const Make& make) {
+[[gnu::target("avx512f,avx512dq,avx512bw,avx512vl")]] void FillAvx512(void* data, int64_t num_elements,
+                                                                      const Make& make) {
   Fill<T>(data, num_elements, make);
 }
 

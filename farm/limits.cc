@@ -49,6 +49,7 @@ Status CheckOpenSession(const proto::OpenSessionRequest& request) {
 
 Status CheckTrial(const proto::Trial& trial) {
   TILTH_RETURN_IF_ERROR(CheckName("trial id", trial.trial_id(), false));
+  TILTH_RETURN_IF_ERROR(CheckName("trial's word", trial.together(), true));
   for (const std::string& hash : {trial.artifact_hash(), trial.baseline_hash()}) {
     if (IsContentHash(hash)) continue;
     return absl::InvalidArgumentError(

@@ -47,6 +47,7 @@ Status Tracker::RestoreSession(const StoredContents::SessionContents& stored) {
     } else if (trial.Leased()) {
       // The agent most likely still works on it and will say so when it comes back.
       ++session.running;
+      RememberWord(trial);
       DeviceOf(trial.lease.agent_id, stored.session.device_class).leases.push_back(&trial);
       RenewLease(trial);
     } else {

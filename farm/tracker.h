@@ -191,8 +191,16 @@ class Tracker {
   void UpdateFree(DeviceState& device);
   // Hands queued trials to free devices of the class.
   void Dispatch(ClassState& device_class);
-  TrialState* NextTrial(ClassState& device_class, const DeviceGroup& group, const DeviceState& device);
-  TrialState* FirstFor(SessionState& session, const ClassState& device_class, const DeviceState& device) const;
+  // A trial for `device`, which is free; or one that has to go where others with its word went, and that device.
+  struct Match {
+    TrialState* trial = nullptr;
+    DeviceState* device = nullptr;
+  };
+  Match NextMatch(ClassState& device_class, const DeviceGroup& group, DeviceState& device);
+  Match FirstFor(SessionState& session, const ClassState& device_class, DeviceState& device);
+  // Where the trial's word has gone; null if that may not work, or the trial has no word.
+  DeviceState* DeviceOfWord(const TrialState& trial) const;
+  void RememberWord(const TrialState& trial);
   void Grant(TrialState& trial, DeviceState& device);
   void AddBlobs(DeviceState& device, const proto::Trial& trial, proto::Grant* grant);
 

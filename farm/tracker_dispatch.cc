@@ -11,6 +11,9 @@ namespace {
 
 // Of a session's queue, when those at its front avoid the device.
 constexpr int kLookAhead = 8;
+// The same for those that wait for the device of others, and what a session may have of such words.
+constexpr int kLookAheadForWords = 64;
+constexpr size_t kMostWords = 4'096;
 // Larger blobs are fetched by the agent, so that they do not hold its stream.
 constexpr size_t kMaxPushedBytes = size_t{4} << 20;
 // Blobs that a device is known to have; others are sent again.
@@ -101,31 +104,53 @@ void Tracker::Dispatch(ClassState& device_class) {
     if (best == nullptr) return;
     // What the first device must not get, because it has lost it, the second of its group may.
     auto device = best->free.begin();
-    TrialState* trial = NextTrial(device_class, *best, *device->second);
-    if (trial == nullptr && ++device != best->free.end()) trial = NextTrial(device_class, *best, *device->second);
-    if (trial != nullptr) {
-      Grant(*trial, *device->second);
+    Match match = NextMatch(device_class, *best, *device->second);
+    if (match.trial == nullptr && ++device != best->free.end()) match = NextMatch(device_class, *best, *device->second);
+    if (match.trial != nullptr) {
+      Grant(*match.trial, *match.device);
     } else {
       exhausted.insert(best);
     }
   }
 }
 
-TrialState* Tracker::NextTrial(ClassState& device_class, const DeviceGroup& group, const DeviceState& device) {
+Tracker::Match Tracker::NextMatch(ClassState& device_class, const DeviceGroup& group, DeviceState& device) {
   const std::optional<uint64_t> number = device_class.queue.Next([&](uint64_t candidate) {
     SessionState& session = *sessions_by_number_.at(candidate);
-    return Fits(session, group) && FirstFor(session, device_class, device) != nullptr;
+    return Fits(session, group) && FirstFor(session, device_class, device).trial != nullptr;
   });
-  return number ? FirstFor(*sessions_by_number_.at(*number), device_class, device) : nullptr;
+  return number ? FirstFor(*sessions_by_number_.at(*number), device_class, device) : Match{};
 }
 
-TrialState* Tracker::FirstFor(SessionState& session, const ClassState& device_class, const DeviceState& device) const {
-  int seen = 0;
+Tracker::Match Tracker::FirstFor(SessionState& session, const ClassState& device_class, DeviceState& device) {
+  int seen = 0, waiting = 0;
   for (TrialState* trial : session.queue) {
-    if (trial->avoided_agent != device.agent_id || !SomebodyElse(session, device_class, device)) return trial;
+    if (DeviceState* companion = DeviceOfWord(*trial)) {
+      if (companion->free_key) return {trial, companion};
+      if (++waiting == kLookAheadForWords) break;
+      continue;
+    }
+    if (trial->avoided_agent != device.agent_id || !SomebodyElse(session, device_class, device))
+      return {trial, &device};
     if (++seen == kLookAhead) break;
   }
-  return nullptr;
+  return {};
+}
+
+DeviceState* Tracker::DeviceOfWord(const TrialState& trial) const {
+  const SessionState& session = *trial.session;
+  const auto agent = session.device_of_word.find(trial.trial.together());
+  if (agent == session.device_of_word.end() || agent->second == trial.avoided_agent) return nullptr;
+  const auto device = devices_.find(agent->second);
+  const bool may_work = device != devices_.end() && Usable(*device->second) && Fits(session, *device->second->group);
+  return may_work ? device->second.get() : nullptr;
+}
+
+void Tracker::RememberWord(const TrialState& trial) {
+  if (trial.trial.together().empty()) return;
+  auto& devices = trial.session->device_of_word;
+  if (devices.size() >= kMostWords) devices.clear();
+  devices[trial.trial.together()] = trial.lease.agent_id;
 }
 
 void Tracker::Grant(TrialState& trial, DeviceState& device) {
@@ -135,6 +160,7 @@ void Tracker::Grant(TrialState& trial, DeviceState& device) {
   trial.lease.agent_id = device.agent_id;
   ++trial.lease.attempts;
   Note(store_.PutLease(session.stored.id, trial.id(), trial.lease));
+  RememberWord(trial);
   trial.started = false;
   trial.granted_ms = clock_.WallMs();
   ++session.running;

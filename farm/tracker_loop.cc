@@ -87,8 +87,9 @@ void TrackerLoop::Apply(std::deque<Item>& batch) {
   if (!committed.ok()) return GoDown(committed);
   if (options_.observer != nullptr) Observe(batch.size(), begun_ns);
   Tracker::Effects effects = tracker_->TakeEffects();
-  effects_.Add(std::exchange(effects.durable, {}));
+  std::vector<Tracker::Effect> promises = std::exchange(effects.durable, {});
   effects.LetOut(committed);
+  effects_.Add(std::move(promises));
 }
 
 void TrackerLoop::Observe(size_t events, int64_t begun_ns) {

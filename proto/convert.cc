@@ -30,6 +30,7 @@ void ToProto(const Trial& trial, proto::Trial* message) {
   message->set_queue_deadline_ms(trial.queue_deadline_ms);
   message->set_transfer_deadline_ms(trial.transfer_deadline_ms);
   message->set_note(trial.note);
+  message->set_together(trial.together);
 }
 
 Trial FromProto(const proto::Trial& message) {
@@ -56,6 +57,7 @@ Trial FromProto(const proto::Trial& message) {
   trial.queue_deadline_ms = message.queue_deadline_ms();
   trial.transfer_deadline_ms = message.transfer_deadline_ms();
   trial.note = message.note();
+  trial.together = message.together();
   return trial;
 }
 

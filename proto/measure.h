@@ -62,7 +62,8 @@ struct Trial {
   int64_t run_deadline_ms = 10'000;
   int64_t queue_deadline_ms = 0;
   int64_t transfer_deadline_ms = 0;
-  std::string note;  // comes back with the result
+  std::string note;      // comes back with the result
+  std::string together;  // trials of a session with the same word go to one device while that may work; empty: to any
 };
 
 // Zeros: not known, not readable.

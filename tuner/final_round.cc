@@ -67,26 +67,41 @@ FinalRound::FinalRound(const std::vector<TuningTask>& tasks, const std::vector<i
   }
 }
 
-std::vector<MeasureJob> FinalRound::Jobs(const std::function<std::string()>& next_trial_id) const {
+std::vector<MeasureJob> FinalRound::Jobs(int num_devices, const std::function<std::string()>& next_trial_id) const {
+  std::vector<std::vector<Key>> turns;  // by task
+  for (const Key& rival : rivals_) {
+    if (turns.empty() || turns.back().front().task != rival.task) turns.emplace_back();
+    turns.back().push_back(rival);
+  }
   std::vector<MeasureJob> jobs;
-  for (size_t begin = 0, end = 0; begin < rivals_.size(); begin = end) {
-    while (end < rivals_.size() && rivals_[end].task == rivals_[begin].task) ++end;
+  for (size_t begin = 0, end = 0; begin < turns.size(); begin = end) {
+    end = std::min(turns.size(), begin + static_cast<size_t>(num_devices));
+    const auto longest = std::max_element(turns.begin() + begin, turns.begin() + end,
+                                          [](const auto& a, const auto& b) { return a.size() < b.size(); });
     for (int round = 0; round < rounds_; ++round) {
-      for (size_t i = begin; i < end; ++i) {
-        MeasureJob job;
-        job.task = rivals_[i].task;
-        job.space = tasks_[static_cast<size_t>(job.task)].shared_space();
-        job.candidate = rivals_[i].candidate;
-        job.origin = kOriginFinal;
-        job.trial_id = next_trial_id();
-        job.workload_hash = tasks_[static_cast<size_t>(job.task)].workload_hash();
-        job.seed = seed_;
-        job.repeat = true;
-        jobs.push_back(std::move(job));
+      for (size_t rival = 0; rival < longest->size(); ++rival) {
+        for (size_t i = begin; i < end; ++i) {
+          if (rival < turns[i].size()) jobs.push_back(JobOf(turns[i][rival], next_trial_id()));
+        }
       }
     }
   }
   return jobs;
+}
+
+MeasureJob FinalRound::JobOf(const Key& rival, std::string trial_id) const {
+  const TuningTask& task = tasks_[static_cast<size_t>(rival.task)];
+  MeasureJob job;
+  job.task = rival.task;
+  job.space = task.shared_space();
+  job.candidate = rival.candidate;
+  job.origin = kOriginFinal;
+  job.trial_id = std::move(trial_id);
+  job.workload_hash = task.workload_hash();
+  job.seed = seed_;
+  job.repeat = true;
+  job.together = StrCat("final-", rival.task);
+  return job;
 }
 
 std::vector<MeasureOutcome> FinalRound::Add(const std::vector<MeasureOutcome>& outcomes) {
@@ -96,11 +111,32 @@ std::vector<MeasureOutcome> FinalRound::Add(const std::vector<MeasureOutcome>& o
     const int task = outcome.job.task;
     collected_[{task, outcome.job.candidate}].push_back(outcome);
     if (--missing_[task] > 0) continue;
-    for (const Key& rival : rivals_) {
-      if (rival.task == task) complete.push_back(Together(collected_[rival]));
-    }
+    for (MeasureOutcome& compared : Compare(task)) complete.push_back(std::move(compared));
   }
   return complete;
+}
+
+std::vector<MeasureOutcome> FinalRound::Compare(int task) const {
+  std::map<std::string, size_t> times;  // by agent
+  for (const auto& [rival, outcomes] : collected_) {
+    if (rival.task != task) continue;
+    for (const MeasureOutcome& outcome : outcomes) {
+      if (outcome.error == MeasureErrorKind::kNone) ++times[outcome.result.agent_id];
+    }
+  }
+  const auto most =
+      std::max_element(times.begin(), times.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  std::vector<MeasureOutcome> compared;
+  for (const Key& rival : rivals_) {
+    if (rival.task != task) continue;
+    std::vector<MeasureOutcome> outcomes = collected_.at(rival);
+    std::erase_if(outcomes, [&](const MeasureOutcome& outcome) {
+      return outcome.error == MeasureErrorKind::kNone && outcome.result.agent_id != most->first;
+    });
+    if (outcomes.empty()) return {};
+    compared.push_back(Together(outcomes));
+  }
+  return compared;
 }
 
 }  // namespace tilth

@@ -60,6 +60,7 @@ Trial MakeTrial(const MeasureOutcome& outcome, const std::string& baseline_hash)
   }
   trial.options = job.options;
   trial.flops = job.space->Resolve(job.candidate).flops;
+  trial.together = job.together;
   trial.run_deadline_ms = kShortestDeadlineMs + static_cast<int64_t>(Flops(workload) / kSlowestFlopsPerMs);
   trial.note = ToText({.workload_hash = job.workload_hash,
                        .target_hash = TargetHash(job.space->target()),

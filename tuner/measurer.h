@@ -24,6 +24,7 @@ struct MeasureJob {
   uint64_t seed = 0;  // of the test data
   MeasureOptions options;
   bool repeat = false;  // measure even if identical code has been measured
+  std::string together;  // jobs with the same word are measured on the same device, if that can be; empty: on any
 };
 
 struct MeasureOutcome {

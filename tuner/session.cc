@@ -329,7 +329,9 @@ class Session {
   Status RunFinals() {
     // A recorded comparison has one row for all its rounds.
     FinalRound round(tasks_, FinalTasks(tasks_), options_.seed, recorded_ != nullptr ? 1 : kFinalRounds);
-    for (MeasureJob& job : round.Jobs([this] { return log_->NextTrialId(); })) measurer_->Enqueue(std::move(job));
+    for (MeasureJob& job : round.Jobs(measurer_->num_devices(), [this] { return log_->NextTrialId(); })) {
+      measurer_->Enqueue(std::move(job));
+    }
     while (measurer_->UnderWay() > 0 && !Stopped()) {
       TILTH_ASSIGN_OR_RETURN(const std::vector<MeasureOutcome> outcomes, measurer_->Wait(kWaitMs));
       const std::vector<MeasureOutcome> complete = round.Add(outcomes);

@@ -39,6 +39,44 @@ TEST_F(TrackerTest, AReservedDeviceServesItsUserAloneAlsoOverARestart) {
   EXPECT_EQ(SetDevice("x", proto::SetDeviceRequest::RESERVE).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
+TEST_F(TrackerTest, TrialsWithOneWordGoToOneDevice) {
+  auto x = Attach("x", 2), y = Attach("y", 2), z = Attach("z", 2);
+  ASSERT_TRUE(SubmitTogether("first", {"a1", "a2", "a3"}).ok());
+  ASSERT_TRUE(SubmitTogether("second", {"b1", "b2", "b3"}).ok());
+  EXPECT_THAT(x->GrantedIds(), ElementsAre("a1", "a2"));
+  EXPECT_THAT(y->GrantedIds(), ElementsAre("b1", "b2"));
+  EXPECT_THAT(z->GrantedIds(), IsEmpty()) << "although it has nothing to do";
+  ASSERT_TRUE(Submit({"c"}).ok());
+  EXPECT_THAT(z->GrantedIds(), ElementsAre("c")) << "past those that wait for others";
+  Finish("x", x->Grants()[0].lease());
+  EXPECT_THAT(x->GrantedIds(), ElementsAre("a1", "a2", "a3"));
+}
+
+TEST_F(TrackerTest, TrialsWithOneWordMoveWhenTheirDeviceMayNotWork) {
+  auto x = Attach("x"), y = Attach("y");
+  ASSERT_TRUE(SubmitTogether("w", {"a", "b", "c"}).ok());
+  EXPECT_THAT(x->GrantedIds(), ElementsAre("a"));
+  EXPECT_THAT(y->GrantedIds(), IsEmpty());
+  ASSERT_TRUE(SetDevice("x", proto::SetDeviceRequest::CORDON).ok());
+  ASSERT_TRUE(SetDevice("x", proto::SetDeviceRequest::RESUME).ok());
+  EXPECT_THAT(y->GrantedIds(), ElementsAre("a"));
+  Finish("y", y->Grants()[0].lease());
+  EXPECT_THAT(y->GrantedIds(), ElementsAre("a", "b")) << "and stay there";
+}
+
+TEST_F(TrackerTest, AWordsDeviceOutlivesARestart) {
+  auto x = Attach("x");
+  Attach("y");
+  ASSERT_TRUE(SubmitTogether("w", {"a", "b"}).ok());
+  Restart();
+  const proto::Lease lease = x->Grants()[0].lease();
+  x = Attach("x", 1, {lease});
+  auto y = Attach("y");
+  EXPECT_THAT(y->GrantedIds(), IsEmpty());
+  Finish("x", lease);
+  EXPECT_THAT(x->GrantedIds(), ElementsAre("b"));
+}
+
 TEST_F(TrackerTest, ACordonSendsWhatHasNotBegunToOthers) {
   auto x = Attach("x", 2);
   ASSERT_TRUE(Submit({"a", "b"}).ok());

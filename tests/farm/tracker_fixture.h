@@ -109,6 +109,13 @@ class TrackerTest : public ::testing::Test {
     return tracker()->Submit(Trials(ids, session, blobs));
   }
 
+  // With one word, so that they go to one device.
+  StatusOr<int> SubmitTogether(const std::string& word, const std::vector<std::string>& ids) {
+    proto::SubmitRequest request = Trials(ids, "s", true);
+    for (proto::Trial& trial : *request.mutable_trials()) trial.set_together(word);
+    return tracker()->Submit(request);
+  }
+
   std::shared_ptr<FakePort> Attach(const std::string& agent, int slots = 1,
                                    const std::vector<proto::Lease>& holding = {},
                                    const std::vector<std::string>& tags = {}) {

@@ -1,5 +1,6 @@
 #include "tuner/final_round.h"
 
+#include <map>
 #include <set>
 
 #include "gmock/gmock.h"
@@ -21,8 +22,8 @@ class FinalRoundTest : public ::testing::Test {
     tasks_[task].AddResult(candidate, origin, ns, MeasureErrorKind::kNone, true);
   }
 
-  std::vector<MeasureJob> Jobs(const FinalRound& round) {
-    return round.Jobs([this] { return StrCat("trial-", next_++); });
+  std::vector<MeasureJob> Jobs(const FinalRound& round, int num_devices = 1) {
+    return round.Jobs(num_devices, [this] { return StrCat("trial-", next_++); });
   }
 
   static MeasureOutcome Answer(const MeasureJob& job, double ns) {
@@ -86,6 +87,47 @@ TEST_F(FinalRoundTest, WhatTheFarmCouldNotRunLeavesTheTaskUncompared) {
   for (const MeasureJob& job : Jobs(round)) {
     MeasureOutcome outcome = Answer(job, 100);
     if (job.trial_id == "trial-1") outcome.result.status = absl::UnavailableError("the agent is gone");
+    EXPECT_TRUE(round.Add({outcome}).empty());
+  }
+}
+
+TEST_F(FinalRoundTest, EachTaskStaysOnOneDeviceAndAllDevicesHaveOne) {
+  for (const int size : {32, 48}) {
+    tasks_.emplace_back(testing::MatmulSpace(size, size, size), 1);
+    for (uint64_t i = 1; i <= 3; ++i) Add(tasks_.size() - 1, tasks_.back().space().At(i), 100);
+  }
+  const FinalRound round(tasks_, {0, 1, 2}, 1, 1);
+  std::vector<int> order;
+  std::map<int, std::set<std::string>> words;
+  for (const MeasureJob& job : Jobs(round, 2)) {
+    order.push_back(job.task);
+    words[job.task].insert(job.together);
+  }
+  EXPECT_THAT(order, ::testing::ElementsAre(0, 1, 0, 1, 0, 1, 0, 2, 2, 2));
+  for (const auto& [task, word] : words) EXPECT_EQ(word.size(), 1u);
+  EXPECT_NE(words[0], words[1]);
+}
+
+TEST_F(FinalRoundTest, TimesOfTwoDevicesAreNotCompared) {
+  // The device goes away after the first round and one trial.
+  FinalRound round(tasks_, FinalTasks(tasks_), 1, 2);
+  std::vector<MeasureOutcome> complete;
+  const std::vector<MeasureJob> jobs = Jobs(round);
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    MeasureOutcome outcome = Answer(jobs[i], i < 5 ? 100 : 70);
+    outcome.result.agent_id = i < 5 ? "slow" : "fast";
+    complete = round.Add({outcome});
+  }
+  ASSERT_EQ(complete.size(), 4u);
+  for (const MeasureOutcome& outcome : complete) EXPECT_EQ(outcome.result.median_ns, 100);
+}
+
+TEST_F(FinalRoundTest, ATaskWithoutADeviceThatHasMeasuredAllIsNotCompared) {
+  FinalRound round(tasks_, FinalTasks(tasks_), 1, 1);
+  int number = 0;
+  for (const MeasureJob& job : Jobs(round)) {
+    MeasureOutcome outcome = Answer(job, 100);
+    outcome.result.agent_id = number++ < 2 ? "x" : "y";
     EXPECT_TRUE(round.Add({outcome}).empty());
   }
 }

@@ -17,56 +17,44 @@
 #include "base/unique_id.h"
 #include "base/utf8.h"
 #include "farm/client_blobs.h"
+#include "farm/client_connection.h"
 #include "proto/convert.h"
-#include "proto/dial.h"
-#include "proto/farm.grpc.pb.h"
-#include "proto/grpc_status.h"
-#include "proto/join.h"
 
 namespace tilth {
 namespace {
 
-constexpr int64_t kCallTimeoutMs = 30'000;
 constexpr int64_t kLongestWaitMs = 20'000;
 constexpr std::chrono::milliseconds kWhileSending{1};
-constexpr int64_t kFirstBackoffMs = 20, kLongestBackoffMs = 1'000;
+constexpr int64_t kFarewellMs = 1'000;
 constexpr int kTrialsPerRequest = 1'000;
 constexpr size_t kRequestBytes = size_t{16} << 20;
-
-bool Passing(const Status& status) {
-  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) || absl::IsCancelled(status);
-}
-
-void SetDeadline(grpc::ClientContext& context, int64_t timeout_ms) {
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(timeout_ms));
-}
 
 }  // namespace
 
 class FarmClient::Impl {
  public:
-  explicit Impl(const FarmClientOptions& options) : options_(options) {
+  explicit Impl(const FarmClientOptions& options)
+      : options_(options), connection_(options.address, options.in_the_clear) {
     if (options_.session_id.empty()) options_.session_id = UniqueId();
     const char* user = std::getenv("USER");
     if (options_.user.empty() && user != nullptr) options_.user = user;
   }
 
   Status Connect() {
-    TILTH_RETURN_IF_ERROR(Dial());
-    const Status opened = Retry(options_.connect_timeout_ms, [this] { return OpenSession(); });
-    if (!Passing(opened)) return opened;
-    return absl::UnavailableError(StrCat("no tracker answers at ", options_.address, " (", ToStd(opened.message()),
-                                         "); start one with `tilth farm serve`"));
+    TILTH_RETURN_IF_ERROR(connection_.Dial());
+    const Status opened = connection_.Retry(options_.connect_timeout_ms, [this] { return OpenSession(); });
+    return Passing(opened) ? GiveUpOnTracker(options_.address, opened) : opened;
   }
 
   void Close() {
     proto::CloseSessionRequest request;
     request.set_session_id(options_.session_id);
     proto::CloseSessionReply reply;
+    const auto stub = connection_.stub();
+    if (stub == nullptr) return;
     grpc::ClientContext context;
-    SetDeadline(context, 1'000);
-    if (Stub() == nullptr) return;
-    Stub()->CloseSession(&context, request, &reply);
+    SetDeadline(context, kFarewellMs);
+    stub->CloseSession(&context, request, &reply);
   }
 
   StatusOr<std::string> PutBlob(std::string_view bytes) { return blobs_.Put(bytes); }
@@ -139,7 +127,7 @@ class FarmClient::Impl {
                       proto::CancelReply reply;
                       grpc::ClientContext context;
                       SetDeadline(context, kCallTimeoutMs);
-                      return FromGrpc(Stub()->Cancel(&context, request, &reply));
+                      return FromGrpc(connection_.stub()->Cancel(&context, request, &reply));
                     }),
                     "cancelling trials");
   }
@@ -158,51 +146,12 @@ class FarmClient::Impl {
     for (const auto& message : messages) blobs_.Release(*message);
   }
 
-  Status Dial() {
-    Identity identity;
-    if (!options_.in_the_clear) {
-      TILTH_ASSIGN_OR_RETURN(identity, FindFreshIdentity(options_.address));
-    }
-    auto stub = proto::Farm::NewStub(DialTracker(options_.address, identity));
-    std::lock_guard lock(mutex_);
-    stub_ = std::move(stub);
-    identity_ = identity;
-    return absl::OkStatus();
-  }
-
-  Identity identity() const {
-    std::lock_guard lock(mutex_);
-    return identity_;
-  }
-
-  std::shared_ptr<proto::Farm::Stub> Stub() const {
-    std::lock_guard lock(mutex_);
-    return stub_;
-  }
-
-  // Calls until it is something other than a passing failure or the time is over.
-  template <typename Call>
-  Status Retry(int64_t timeout_ms, Call call) {
-    const int64_t deadline_ns = SystemClock().NowNs() + timeout_ms * 1'000'000;
-    for (int64_t backoff_ms = kFirstBackoffMs;; backoff_ms = std::min(2 * backoff_ms, kLongestBackoffMs)) {
-      const Status status = call();
-      if (!Passing(status)) return status;
-      const int64_t left_ms = (deadline_ns - SystemClock().NowNs()) / 1'000'000;
-      if (absl::IsUnavailable(status)) {
-        TILTH_RETURN_IF_ERROR(ExplainRefusedConnection(options_.address, identity(), status));
-      }
-      if (left_ms <= 0) return status;
-      TILTH_RETURN_IF_ERROR(Dial());
-      std::this_thread::sleep_for(std::chrono::milliseconds(std::min(backoff_ms, left_ms)));
-    }
-  }
-
-  // Retry for a session that exists: whenever the tracker has been away, or has lost the session or a blob, everything
-  // unfinished is sent again first, which is harmless if the tracker still has it.
+  // ClientConnection::Retry for a session that exists: whenever the tracker has been away, or has lost the session or a
+  // blob, everything unfinished is sent again first, which is harmless if the tracker still has it.
   template <typename Call>
   Status Patiently(Call call) {
     bool restore = false, lost = false;
-    const Status status = Retry(options_.reconnect_timeout_ms, [&] {
+    const Status status = connection_.Retry(options_.reconnect_timeout_ms, [&] {
       const auto judge = [&](const Status& called) {
         lost = absl::IsNotFound(called) || absl::IsFailedPrecondition(called);
         restore = lost || Passing(called);
@@ -214,8 +163,8 @@ class FarmClient::Impl {
       return judge(call());
     });
     if (!Passing(status)) return status;
-    return absl::UnavailableError(StrCat("the tracker at ", options_.address, " has been away for ",
-                                         options_.reconnect_timeout_ms / 1000, " s (", ToStd(status.message()), ")"));
+    return Annotate(GiveUpOnTracker(options_.address, status),
+                    StrCat("for ", options_.reconnect_timeout_ms / 1000, " s"));
   }
 
   // A tracker that has enough of this user's trials takes more when results have been collected.
@@ -232,7 +181,9 @@ class FarmClient::Impl {
 
   static Status AsPassing(const Status& status) {
     if (Passing(status) || absl::IsUnauthenticated(status) || absl::IsPermissionDenied(status)) return status;
-    return absl::UnavailableError(ToAbsl(ToStd(status.message())));
+    Status passing(absl::StatusCode::kUnavailable, status.message());
+    status.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) { passing.SetPayload(url, payload); });
+    return passing;
   }
 
   Status Restore(bool all_blobs) {
@@ -253,13 +204,13 @@ class FarmClient::Impl {
     request.set_session_id(options_.session_id);
     request.set_name(ValidUtf8(options_.session_name));
     request.set_device_class(options_.device_class);
-    request.set_user(options_.user);
+    request.set_user(ValidUtf8(options_.user));
     for (const std::string& tag : options_.device_tags) request.add_device_tags(tag);
     request.set_priority(options_.priority);
     proto::OpenSessionReply reply;
     grpc::ClientContext context;
     SetDeadline(context, kCallTimeoutMs);
-    return FromGrpc(Stub()->OpenSession(&context, request, &reply));
+    return FromGrpc(connection_.stub()->OpenSession(&context, request, &reply));
   }
 
   // In requests of a bounded size.
@@ -281,7 +232,7 @@ class FarmClient::Impl {
       proto::SubmitReply reply;
       grpc::ClientContext context;
       SetDeadline(context, kCallTimeoutMs);
-      const Status sent = FromGrpc(Stub()->Submit(&context, request, &reply));
+      const Status sent = FromGrpc(connection_.stub()->Submit(&context, request, &reply));
       EndSending(request);
       TILTH_RETURN_IF_ERROR(sent);
       blobs_.MarkSent(request);
@@ -317,7 +268,7 @@ class FarmClient::Impl {
     proto::WaitResultsReply reply;
     grpc::ClientContext context;
     SetDeadline(context, wait_ms + kCallTimeoutMs);
-    TILTH_RETURN_IF_ERROR(FromGrpc(Stub()->WaitResults(&context, request, &reply)));
+    TILTH_RETURN_IF_ERROR(FromGrpc(connection_.stub()->WaitResults(&context, request, &reply)));
     for (const std::string& id : request.acknowledged_trial_ids()) unacknowledged_.erase(id);
     if (!take) return absl::OkStatus();
     Take(reply, results);
@@ -344,11 +295,10 @@ class FarmClient::Impl {
   }
 
   FarmClientOptions options_;
+  ClientConnection connection_;
   std::mutex wait_mutex_;  // one WaitResults at a time; guards unacknowledged_
   std::set<std::string> unacknowledged_;
   mutable std::mutex mutex_;
-  Identity identity_;
-  std::shared_ptr<proto::Farm::Stub> stub_;  // of the newest connection; a call in flight keeps its own alive
   std::map<std::string, std::shared_ptr<const proto::Trial>> unfinished_;
   std::multiset<std::string> sending_;  // trials of Submit calls in flight
   std::atomic<int64_t> last_result_ns_ = 0;

@@ -15,7 +15,8 @@
 namespace tilth {
 
 // Waits for a tracker to answer at all until the time-out, as one that is being restarted will. kUnavailable if none
-// does; kFailedPrecondition if waiting would not help (dial.h); what the tracker answers otherwise.
+// does, or the one that does cannot work; kFailedPrecondition if waiting would not help (dial.h); what the tracker
+// answers otherwise.
 template <typename Request, typename Reply>
 Status CallOperations(const std::string& address, int64_t timeout_ms,
                       grpc::Status (proto::Operations::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
@@ -35,8 +36,7 @@ Status CallOperations(const std::string& address, int64_t timeout_ms,
     if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) return status;
     if (!patiently) TILTH_RETURN_IF_ERROR(ExplainRefusedConnection(address, identity, status));
   }
-  return absl::UnavailableError(
-      StrCat("no tracker answers at ", address, " (", ToStd(status.message()), "); start one with `tilth farm serve`"));
+  return GiveUpOnTracker(address, status);
 }
 
 }  // namespace tilth

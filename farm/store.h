@@ -107,7 +107,8 @@ class Store {
 
 // What everybody hears who needed a store that has failed.
 inline Status StoreFailure(const Status& why) {
-  return absl::UnavailableError(StrCat("the tracker cannot store its state: ", why.message()));
+  return absl::UnavailableError(
+      StrCat("the tracker's state cannot be stored; it goes on by itself as soon as it can: ", why.message()));
 }
 
 }  // namespace tilth

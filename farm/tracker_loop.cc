@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <iterator>
+#include <utility>
 
 #include "base/logging.h"
 
@@ -114,10 +115,12 @@ void TrackerLoop::Reload() {
   StatusOr<std::unique_ptr<Tracker>> tracker = Tracker::Create(options_, store_, clock_);
   if (tracker.ok()) {
     tracker_ = *std::move(tracker);
+    LogError("the tracker goes on from what is stored");
     return;
   }
-  down_ = absl::UnavailableError(StrCat("the tracker cannot read its state: ", tracker.status().message()));
-  LogError(down_.ToString());
+  // This is tried many times a second.
+  const Status before = std::exchange(down_, StoreFailure(tracker.status()));
+  if (down_ != before) LogError(ToStd(down_.message()));
 }
 
 }  // namespace tilth

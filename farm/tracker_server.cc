@@ -43,9 +43,10 @@ struct Backend {
   TrackerLoop& loop;
   FarmSecurity* security;  // null: in the clear
 
-  // Writes to the audit log, if there is one.
+  // Writes to the audit log, if there is one. That it cannot be written may pass, as it does when a disk gets space.
   Status Audit(const Peer& peer, const AuditEvent& event) const {
-    return security == nullptr ? absl::OkStatus() : security->audit().Write(peer, event);
+    const Status written = security == nullptr ? absl::OkStatus() : security->audit().Write(peer, event);
+    return written.ok() ? written : absl::UnavailableError(written.message());
   }
 };
 

@@ -30,4 +30,8 @@ Protocol ProbeProtocol(const std::string& address, int64_t timeout_ms = 1'000);
 inline constexpr char kVerifyFailed[] = "certificate verify failed";  // what TLS says of a certificate in `failure`
 Status ExplainRefusedConnection(const std::string& address, const Identity& identity, const Status& failure);
 
+// kUnavailable for people, when waiting has not helped against `failure`: that no tracker answers, or what the one that
+// does says of itself.
+Status GiveUpOnTracker(const std::string& address, const Status& failure);
+
 }  // namespace tilth

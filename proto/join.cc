@@ -81,7 +81,7 @@ Status CallPatiently(const std::string& address, const std::shared_ptr<grpc::Cha
   const Status status = FromGrpc(call(*stub, &context));
   if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) return status;
   TILTH_RETURN_IF_ERROR(ExplainRefusedConnection(address, identity, status));
-  return absl::UnavailableError(StrCat("no tracker answers at ", address, " (", ToStd(status.message()), ")"));
+  return GiveUpOnTracker(address, status);
 }
 
 StatusOr<Identity> MakeIdentity(std::string key_pem, const proto::JoinReply& reply) {

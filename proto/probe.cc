@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/posix.h"
 #include "proto/dial.h"
+#include "proto/grpc_status.h"
 #include "proto/openssl_types.h"
 
 namespace tilth {
@@ -76,6 +77,7 @@ Protocol ProbeProtocol(const std::string& address, int64_t timeout_ms) {
 }
 
 Status ExplainRefusedConnection(const std::string& address, const Identity& identity, const Status& failure) {
+  if (SaidByPeer(failure)) return absl::OkStatus();
   const Protocol spoken = ProbeProtocol(address);
   if (spoken == Protocol::kTls && identity.Empty()) {
     return absl::FailedPreconditionError(
@@ -95,6 +97,15 @@ Status ExplainRefusedConnection(const std::string& address, const Identity& iden
                "made anew (join it again), or a wrong clock"));
   }
   return absl::OkStatus();
+}
+
+Status GiveUpOnTracker(const std::string& address, const Status& failure) {
+  if (SaidByPeer(failure)) {
+    return absl::UnavailableError(
+        StrCat("the tracker at ", address, " answers, but cannot work: ", ToStd(failure.message())));
+  }
+  return absl::UnavailableError(StrCat("no tracker answers at ", address, " (", ToStd(failure.message()),
+                                       "); check the address, or start one with `tilth farm serve`"));
 }
 
 }  // namespace tilth

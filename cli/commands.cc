@@ -11,6 +11,11 @@ int ReportError(std::string_view command, const Status& status) {
   return kExitFailure;
 }
 
+int ReportStatus(std::string_view command, const Status& status) {
+  if (status.ok()) return kExitOk;
+  return absl::IsInvalidArgument(status) ? ReportUsage(command, ToStd(status.message())) : ReportError(command, status);
+}
+
 int ReportUsage(std::string_view command, std::string_view message) {
   absl::FPrintF(stderr, "tilth %s: error: %s\nTry 'tilth %s --help'.\n", command, message, command);
   return kExitUsage;

@@ -23,6 +23,10 @@ inline constexpr int kExitUsage = 2;
 // Prints "tilth COMMAND: error: MESSAGE" on stderr and returns kExitFailure. The status must not be OK.
 int ReportError(std::string_view command, const Status& status);
 
+// The exit code of work that ended with `status`: 0, or what ReportError or, for kInvalidArgument, ReportUsage returns.
+// For commands in which that code can only come from what the user has given.
+int ReportStatus(std::string_view command, const Status& status);
+
 // Prints the same line and where to find help, for arguments that parse but make no sense; returns kExitUsage.
 int ReportUsage(std::string_view command, std::string_view message);
 

@@ -9,7 +9,6 @@
 #include "CLI/App.hpp"
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
-#include "absl/strings/numbers.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/files.h"
@@ -22,6 +21,7 @@
 #include "farm/security.h"
 #include "farm/sqlite_store.h"
 #include "farm/tracker_server.h"
+#include "proto/address.h"
 
 namespace tilth {
 namespace {
@@ -52,19 +52,15 @@ class StopSignals {
   sigset_t signals_;
 };
 
-// Null if the state has not been initialised: in the clear.
-// "" if `address` is HOST:PORT, else what is wrong with it.
-std::string CheckAddress(const std::string& address) {
-  constexpr int kLargestPort = 65'535;
-  const size_t colon = address.rfind(':');
-  int port = -1;
-  const bool numeric = colon != std::string::npos && colon > 0 && absl::SimpleAtoi(address.substr(colon + 1), &port);
-  if (numeric && port >= 0 && port <= kLargestPort) return "";
-  return StrCat("'", address, "' is not HOST:PORT with a port up to ", kLargestPort,
-                ", as in 127.0.0.1:9190 or [::1]:9190");
+StatusOr<int64_t> ParseLifetime(const std::string& text) {
+  absl::Duration lifetime;
+  if (absl::ParseDuration(text, &lifetime) && lifetime >= absl::Seconds(1)) return absl::ToInt64Seconds(lifetime);
+  return absl::InvalidArgumentError(
+      StrCat("--certificate-lifetime ", text, ": give a duration of at least a second, as in 720h"));
 }
 
-StatusOr<std::unique_ptr<FarmSecurity>> OpenSecurity(const Arguments& arguments) {
+// Null if the state has not been initialised: in the clear.
+StatusOr<std::unique_ptr<FarmSecurity>> OpenSecurity(const Arguments& arguments, int64_t lifetime_s) {
   if (!FarmSecurity::IsInitialised(arguments.state_directory)) {
     if (!FileExists(StrCat(arguments.state_directory, "/audit.log"))) return nullptr;
     return absl::FailedPreconditionError(
@@ -75,18 +71,13 @@ StatusOr<std::unique_ptr<FarmSecurity>> OpenSecurity(const Arguments& arguments)
     return absl::FailedPreconditionError(
         StrCat("the state in ", arguments.state_directory, " has been initialised for TLS; leave --insecure out"));
   }
-  absl::Duration lifetime;
-  if (!absl::ParseDuration(arguments.certificate_lifetime, &lifetime) || lifetime <= absl::ZeroDuration()) {
-    return absl::InvalidArgumentError(
-        StrCat("--certificate-lifetime ", arguments.certificate_lifetime, ": give a duration, as in 720h"));
-  }
-  const int64_t lifetime_s = absl::ToInt64Seconds(lifetime);
   return FarmSecurity::Open(arguments.state_directory, SystemClock(),
                             {.member_lifetime_s = lifetime_s, .server_lifetime_s = lifetime_s});
 }
 
 Status Serve(const Arguments& arguments) {
   const StopSignals stop;
+  TILTH_ASSIGN_OR_RETURN(const int64_t lifetime_s, ParseLifetime(arguments.certificate_lifetime));
   SetLogTag("tracker");
   if (arguments.verbose) SetLogLevel(LogLevel::kInfo);
   const bool is_new = !FileExists(arguments.state_directory);
@@ -102,7 +93,7 @@ Status Serve(const Arguments& arguments) {
   const Durability durability = arguments.no_sync ? Durability::kProcessDeath : Durability::kPowerCut;
   TILTH_ASSIGN_OR_RETURN(const std::unique_ptr<Store> store,
                          OpenSqliteStore(StrCat(arguments.state_directory, "/tracker.db"), durability));
-  TILTH_ASSIGN_OR_RETURN(const std::unique_ptr<FarmSecurity> security, OpenSecurity(arguments));
+  TILTH_ASSIGN_OR_RETURN(const std::unique_ptr<FarmSecurity> security, OpenSecurity(arguments, lifetime_s));
   TrackerOptions options = arguments.tracker;
   std::unique_ptr<FarmMetrics> metrics;  // outlives the server
   if (!arguments.metrics.empty()) {
@@ -135,22 +126,19 @@ void AddFarmCommand(CLI::App& app, int* exit_code) {
   CLI::App* serve =
       farm->add_subcommand("serve", "Runs a tracker until Ctrl-C; it goes on where a former one was left");
   serve->footer("Example:\n  tilth farm serve --listen 127.0.0.1:9190 --state /var/lib/tilth");
-  serve->callback([arguments, exit_code] {
-    const Status status = Serve(*arguments);
-    *exit_code = status.ok() ? kExitOk : ReportError("farm serve", status);
-  });
+  serve->callback([arguments, exit_code] { *exit_code = ReportStatus("farm serve", Serve(*arguments)); });
   serve
       ->add_option("--listen", a.listen,
                    "HOST:PORT; port 0: any free one. Off loopback only with TLS: `tilth farm init` first")
       ->capture_default_str()
-      ->check(CheckAddress);
+      ->check(CheckListenAddress);
   serve->add_option("--state", a.state_directory, "Directory of the durable queue")->capture_default_str();
   serve->add_flag("--no-sync", a.no_sync,
                   "Do not wait for the disk: the newest trials and results survive the death of the process, "
                   "but not a power cut");
   serve->add_option("--port-file", a.port_file, "Write the port here once it listens");
-  serve->add_option("--metrics", a.metrics,
-                    "Figures for Prometheus at http://127.0.0.1:PORT/metrics; off unless given");
+  serve->add_option("--metrics", a.metrics, "HOST:PORT on loopback: figures for Prometheus at http://HOST:PORT/metrics")
+      ->check(CheckListenAddress);
   serve
       ->add_option("--certificate-lifetime", a.certificate_lifetime,
                    "Of certificates that are made from now on; each is renewed after two thirds of it")

@@ -18,14 +18,18 @@
 #include "farm/members.h"
 #include "farm/security.h"
 #include "nlohmann/json.hpp"
+#include "proto/address.h"
 #include "proto/certificate.h"
 #include "proto/join.h"
 #include "proto/measure.h"
+#include "proto/names.h"
 
 namespace tilth {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+constexpr int kLargestPort = 65'535;
 
 struct Arguments {
   std::string state_directory = "tilth-farm", administrator;
@@ -49,7 +53,7 @@ Status Init(Arguments& arguments) {
   if (arguments.names.empty()) arguments.names.push_back(HostName());
   if (arguments.administrator.empty()) {
     const char* user = std::getenv("USER");
-    arguments.administrator = user != nullptr && *user != '\0' ? user : "admin";
+    arguments.administrator = user != nullptr && IsPlainName(user) ? user : "admin";
   }
   std::vector<std::string> hosts = arguments.names;
   // Of another farm on this machine, whose administrator it may be.
@@ -92,10 +96,24 @@ StatusOr<int64_t> ParseLifetime(const std::string& text) {
   int64_t days = 0;
   if (text.ends_with("d") && absl::SimpleAtoi(text.substr(0, text.size() - 1), &days)) return days * kDaySeconds;
   absl::Duration duration;
-  if (!absl::ParseDuration(text, &duration)) {
-    return absl::InvalidArgumentError(StrCat("--expires ", text, ": give a duration, as in 90s, 10m, 12h or 7d"));
+  if (absl::ParseDuration(text, &duration)) return absl::ToInt64Seconds(duration);
+  return absl::InvalidArgumentError(StrCat("--expires ", text, ": give a duration, as in 90s, 10m, 12h or 7d"));
+}
+
+// Of what only the command line can tell apart: what was left out, and what has no part in it.
+Status CheckTerms(const TokenTerms& terms) {
+  const bool agent = terms.role == kRoleAgent;
+  const std::string &wanted = agent ? terms.device_class : terms.name, &other = agent ? terms.name : terms.device_class;
+  if (wanted.empty()) {
+    return absl::InvalidArgumentError(agent ? "--class is missing: the class of the device that is to join"
+                                            : StrCat("--name is missing: the name of the ", terms.role));
   }
-  return absl::ToInt64Seconds(duration);
+  if (!other.empty()) {
+    return absl::InvalidArgumentError(agent ? "--name is for people (--role submitter or admin), not for a device"
+                                            : "--class is for devices, not for people; leave it or --role out");
+  }
+  if (terms.lifetime_s >= 1 && terms.lifetime_s <= kLongestTokenLifetimeSeconds) return absl::OkStatus();
+  return absl::InvalidArgumentError("--expires: a token is good for at least a second and at most 7d");
 }
 
 // Without a tracker: into the state directory, which only the tracker's own user may.
@@ -117,6 +135,7 @@ StatusOr<RequestedToken> MakeTokenOffline(const std::string& state_directory, co
 Status Enroll(Arguments& arguments) {
   TILTH_ASSIGN_OR_RETURN(arguments.terms.lifetime_s, ParseLifetime(arguments.lifetime));
   const TokenTerms& terms = arguments.terms;
+  TILTH_RETURN_IF_ERROR(CheckTerms(terms));
   TILTH_ASSIGN_OR_RETURN(const RequestedToken made, arguments.offline_state.empty()
                                                         ? RequestToken(arguments.address, terms)
                                                         : MakeTokenOffline(arguments.offline_state, terms));
@@ -165,15 +184,15 @@ CLI::App* AddAction(CLI::App* farm, const std::string& name, const std::string& 
                     const std::function<Status(Arguments&)>& action) {
   CLI::App* command = farm->add_subcommand(name, description);
   command->footer(StrCat("Example:\n  tilth farm ", name, " ", example));
-  command->callback([name, arguments, exit_code, action] {
-    const Status status = action(*arguments);
-    *exit_code = status.ok() ? kExitOk : ReportError(StrCat("farm ", name), status);
-  });
+  command->callback(
+      [name, arguments, exit_code, action] { *exit_code = ReportStatus(StrCat("farm ", name), action(*arguments)); });
   return command;
 }
 
 void AddAddress(CLI::App* command, Arguments& arguments) {
-  command->add_option("--farm", arguments.address, "The tracker, HOST:PORT")->capture_default_str();
+  command->add_option("--farm", arguments.address, "The tracker, HOST:PORT")
+      ->capture_default_str()
+      ->check(CheckTrackerAddress);
 }
 
 }  // namespace
@@ -187,18 +206,23 @@ void AddFarmMembers(CLI::App* farm, int* exit_code) {
   init->add_option("--state", a.state_directory, "Directory of the tracker's state")->capture_default_str();
   init->add_option("--name,--address", a.names,
                    "Host name or address of the tracker; repeatable, the first is what devices are told to dial "
-                   "(default: this host's name)");
-  init->add_option("--port", a.port, "Where the tracker will listen")->capture_default_str();
-  init->add_option("--admin", a.administrator, "Your name in certificates and in the audit log (default: $USER)");
+                   "(default: this host's name)")
+      ->check(CheckHostArgument);
+  init->add_option("--port", a.port, "Where the tracker will listen")
+      ->capture_default_str()
+      ->check(CLI::Range(1, kLargestPort));
+  init->add_option("--admin", a.administrator, "Your name in certificates and in the audit log (default: $USER)")
+      ->check(CheckPlainNameArgument);
 
   CLI::App* enroll = AddAction(farm, "enroll", "Prints a command with which a device or a person joins, once",
                                "--class rpi4 --expires 1h", arguments, exit_code, Enroll);
   AddAddress(enroll, a);
-  enroll->add_option("--class", a.terms.device_class, "Agents: the class of the device");
+  enroll->add_option("--class", a.terms.device_class, "Agents: the class of the device")->check(CheckPlainNameArgument);
   enroll->add_option("--role", a.terms.role, "What it may do: be a device, submit and look, everything")
       ->check(CLI::IsMember({kRoleAgent, kRoleSubmitter, kRoleAdmin}))
       ->capture_default_str();
-  enroll->add_option("--name", a.terms.name, "People: their name in certificates and in the audit log");
+  enroll->add_option("--name", a.terms.name, "People: their name in certificates and in the audit log")
+      ->check(CheckPlainNameArgument);
   enroll->add_option("--expires", a.lifetime, "How long the token is good: 10m, 12h, at most 7d")
       ->capture_default_str();
   enroll->add_option("--state", a.offline_state,
@@ -208,14 +232,15 @@ void AddFarmMembers(CLI::App* farm, int* exit_code) {
 
   CLI::App* join = AddAction(farm, "join", "Makes you a member of a farm, with a token; once",
                              "lab:9190 --token tilth1.…", arguments, exit_code, Join);
-  join->add_option("TRACKER", a.address, "HOST:PORT")->required();
+  join->add_option("TRACKER", a.address, "HOST:PORT")->required()->check(CheckTrackerAddress);
   join->add_option("--token", a.token, "As `tilth farm enroll --role …` printed it")->required();
 
   CLI::App* revoke = AddAction(farm, "revoke", "Shuts a member out, from now on", "alice --farm lab:9190", arguments,
                                exit_code, Revoke);
   AddAddress(revoke, a);
   revoke->add_option("MEMBER", a.member, "A person's name, an agent's id, or one certificate's serial number")
-      ->required();
+      ->required()
+      ->check(CheckNameArgument);
 }
 
 }  // namespace tilth

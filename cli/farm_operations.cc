@@ -12,6 +12,8 @@
 #include "cli/farm_views.h"
 #include "cli/table.h"
 #include "nlohmann/json.hpp"
+#include "proto/address.h"
+#include "proto/names.h"
 
 namespace tilth {
 namespace {
@@ -76,11 +78,12 @@ CLI::App* AddAction(CLI::App* farm, const std::string& name, const std::string& 
                     std::function<Status(const Arguments&)> action) {
   CLI::App* command = farm->add_subcommand(name, description);
   command->footer(StrCat("Example:\n", examples));
-  command->add_option("--farm", arguments->address, "The tracker, HOST:PORT")->capture_default_str();
+  command->add_option("--farm", arguments->address, "The tracker, HOST:PORT")
+      ->capture_default_str()
+      ->check(CheckTrackerAddress);
   command->add_flag("--json", arguments->json, "One JSON document");
   command->callback([name, arguments, exit_code, action = std::move(action)] {
-    const Status status = action(*arguments);
-    *exit_code = status.ok() ? kExitOk : ReportError(StrCat("farm ", name), status);
+    *exit_code = ReportStatus(StrCat("farm ", name), action(*arguments));
   });
   return command;
 }
@@ -106,8 +109,9 @@ void AddFarmOperations(CLI::App* farm, int* exit_code) {
                                 "speed: of the canary, as a share of what it was when the device was calibrated\n"
                                 "-: not readable on this device",
                                 arguments, exit_code, show(Devices));
-  devices->add_option("DEVICE", a.device, "Everything about this one: a host name, or the beginning of an agent id");
-  devices->add_option("--device", a.device_class, "Only this class");
+  devices->add_option("DEVICE", a.device, "Everything about this one: a host name, or the beginning of an agent id")
+      ->check(CheckNameArgument);
+  devices->add_option("--device", a.device_class, "Only this class")->check(CheckNameArgument);
   AddWatch(devices, a);
   CLI::App* jobs = AddAction(farm, "jobs", "Lists tuning sessions, whose they are, and how far",
                              "  tilth farm jobs --farm lab:9190 --watch 5\n"
@@ -131,8 +135,9 @@ void AddFarmOperations(CLI::App* farm, int* exit_code) {
     CLI::App* command = AddAction(
         farm, name, verb.description, StrCat("  tilth farm ", name, " ", verb.example, " --farm lab:9190"), arguments,
         exit_code, [change = verb.change](const Arguments& given) { return Change(given, change); });
-    command->add_option("DEVICE", a.device, "Agent id or host name")->required();
-    if (verb.change == DeviceChange::kReserve) command->add_option("--user,--for", a.user, "Whom")->required();
+    command->add_option("DEVICE", a.device, "Agent id or host name")->required()->check(CheckNameArgument);
+    if (verb.change != DeviceChange::kReserve) continue;
+    command->add_option("--user,--for", a.user, "Whom")->required()->check(CheckNameArgument);
   }
 }
 

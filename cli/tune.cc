@@ -20,6 +20,8 @@
 #include "cli/identity_argument.h"
 #include "cli/model_arguments.h"
 #include "cli/tune_space.h"
+#include "proto/address.h"
+#include "proto/names.h"
 #include "tuner/policies.h"
 #include "tuner/session.h"
 
@@ -137,10 +139,15 @@ void AddTuneCommand(CLI::App& app, int* exit_code) {
   command->add_option("--time-budget", arguments->time_budget, "stop searching after this long, as in 90s or 10m");
   command->add_option("--seed", tune.seed, "of the search's random numbers (default: 1)");
   CLI::Option* farm =
-      command->add_option("--farm", tune.farm_address, "HOST:PORT of a tracker (default: measure on this machine)");
+      command->add_option("--farm", tune.farm_address, "HOST:PORT of a tracker (default: measure on this machine)")
+          ->check(CheckTrackerAddress);
   AddIdentityArgument(command);
-  command->add_option("--device", tune.device_class, "the class of devices on that farm")->needs(farm);
-  command->add_option("--tag", tune.device_tags, "only devices with this tag; may be repeated")->needs(farm);
+  command->add_option("--device", tune.device_class, "the class of devices on that farm")
+      ->needs(farm)
+      ->check(CheckNameArgument);
+  command->add_option("--tag", tune.device_tags, "only devices with this tag; may be repeated")
+      ->needs(farm)
+      ->check(CheckNameArgument);
   command
       ->add_option("--priority", tune.priority,
                    "sessions of a higher one go first; above 0 they go before those of other users and need an admin")

@@ -6,6 +6,7 @@
 #include "db/sqlite.h"
 #include "proto/certificate.h"
 #include "proto/join.h"
+#include "proto/names.h"
 
 namespace tilth {
 namespace {

@@ -1,6 +1,6 @@
 #include "farm/event_log.h"
 
-#include "farm/limits.h"
+#include "proto/names.h"
 
 namespace tilth {
 

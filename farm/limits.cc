@@ -6,26 +6,21 @@
 
 #include "absl/strings/escaping.h"
 #include "proto/blob.h"
+#include "proto/names.h"
 
 namespace tilth {
 namespace {
 
-constexpr size_t kMaxNameBytes = 128, kMaxTitleBytes = 512;
+constexpr size_t kMaxTitleBytes = 512;
 constexpr int kMaxTags = 32, kMaxBuffers = 1024;
 constexpr size_t kMaxHelloBytes = 1 << 20, kMaxTextBytes = 4096, kMaxNoteBytes = 16 << 10;
 constexpr int64_t kLongestMs = 24 * 3600 * 1000;
-constexpr size_t kMaxPrinted = 100;
 constexpr double kMostGflops = 1e9;
 
 Status CheckName(std::string_view what, std::string_view text, bool may_be_empty, size_t max_bytes = kMaxNameBytes) {
   if (text.empty() && !may_be_empty) return absl::InvalidArgumentError(StrCat("there is no ", what));
-  if (text.size() > max_bytes) {
-    return absl::InvalidArgumentError(
-        StrCat("the ", what, " has ", text.size(), " bytes, at most ", max_bytes, " are allowed"));
-  }
-  const bool printable = std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; });
-  if (printable) return absl::OkStatus();
-  return absl::InvalidArgumentError(StrCat("the ", what, " '", Printable(text), "' has control characters"));
+  const std::string fault = NameFault(text, max_bytes);
+  return fault.empty() ? absl::OkStatus() : absl::InvalidArgumentError(StrCat("the ", what, " ", fault));
 }
 
 template <typename Tags>
@@ -107,10 +102,6 @@ void TrimResult(proto::MeasureResult* result) {
     // Escaped first, so that the cut does not fall into a character.
     if (text->size() > kMaxTextBytes) *text = absl::CHexEscape(*text).substr(0, kMaxTextBytes);
   }
-}
-
-std::string Printable(std::string_view text) {
-  return absl::CHexEscape(absl::string_view(text.data(), std::min(text.size(), kMaxPrinted))).substr(0, kMaxPrinted);
 }
 
 }  // namespace tilth

@@ -25,7 +25,4 @@ void ClampDeadlines(proto::Trial* trial);
 // A result that is larger than kMaxResultBytes loses its samples, and most of its text.
 void TrimResult(proto::MeasureResult* result);
 
-// For log lines and messages: control characters and whatever is not ASCII escaped, at most 100 characters.
-std::string Printable(std::string_view text);
-
 }  // namespace tilth

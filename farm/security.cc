@@ -5,6 +5,7 @@
 #include "proto/certificate.h"
 #include "proto/grpc_status.h"
 #include "proto/measure.h"
+#include "proto/names.h"
 
 namespace tilth {
 namespace {
@@ -39,6 +40,10 @@ bool FarmSecurity::IsInitialised(const std::string& state_directory) {
 
 StatusOr<Identity> FarmSecurity::Initialize(const std::string& state_directory, const std::vector<std::string>& names,
                                             const std::string& administrator, const Clock& clock) {
+  // Before there is an authority, which a second attempt would not replace.
+  if (!IsPlainName(administrator)) {
+    return absl::InvalidArgumentError(StrCat("'", Printable(administrator), "' cannot be an administrator's name"));
+  }
   TILTH_RETURN_IF_ERROR(MakeDirectories(state_directory));
   TILTH_RETURN_IF_ERROR(CertificateAuthority::Initialize(AuthorityDirectory(state_directory), names, clock));
   TILTH_ASSIGN_OR_RETURN(const std::unique_ptr<FarmSecurity> security, OpenAll(state_directory, clock, {}));

@@ -6,6 +6,7 @@
 #include "farm/limits.h"
 #include "farm/tracker.h"
 #include "proto/measure.h"
+#include "proto/names.h"
 
 namespace tilth {
 namespace {

@@ -5,6 +5,7 @@
 #include "farm/event_log.h"
 #include "farm/limits.h"
 #include "farm/tracker.h"
+#include "proto/names.h"
 
 namespace tilth {
 namespace {

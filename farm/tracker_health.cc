@@ -1,8 +1,8 @@
 // The tracker and its devices' health: readings in, and who may not get trials because of them (device_health.h).
 #include "farm/event_log.h"
-#include "farm/limits.h"
 #include "farm/tracker.h"
 #include "proto/convert.h"
+#include "proto/names.h"
 
 namespace tilth {
 namespace {

@@ -3,6 +3,7 @@
 #include "base/logging.h"
 #include "farm/limits.h"
 #include "farm/tracker.h"
+#include "proto/names.h"
 
 namespace tilth {
 

@@ -51,14 +51,6 @@ StatusOr<std::string> SerialHex(const X509* certificate) {
 
 }  // namespace
 
-bool IsPlainName(std::string_view name) {
-  constexpr size_t kLongestName = 64;
-  const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || std::string_view("._@+-").find(c) != std::string::npos;
-  });
-  return plain && !name.empty() && name.size() <= kLongestName && name[0] != '-';
-}
-
 StatusOr<std::string> MakePrivateKey() {
   const openssl::Key key(EVP_EC_gen("P-256"));
   if (key == nullptr) return openssl::Error("making a key");

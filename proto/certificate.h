@@ -26,10 +26,6 @@ struct CertificateInfo {
 
 enum class CertificatePurpose { kClient, kServer };
 
-// Whether it may stand in a certificate, in a path and in a command line without quotes: 1 to 64 letters, digits and
-// the characters . _ @ + -, not begun by -. Names of people, agents' ids and device classes are such.
-bool IsPlainName(std::string_view name);
-
 // A fresh private key as PEM.
 StatusOr<std::string> MakePrivateKey();
 

@@ -1,5 +1,6 @@
 #include "proto/dial.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 #include <grpcpp/grpcpp.h>
 
@@ -16,8 +17,12 @@ constexpr int kMaxMessageBytes = 256 << 20;
 
 void RouteGrpcLog() {
   static std::once_flag once;
-  std::call_once(
-      once, [] { gpr_set_log_function([](gpr_log_func_args* arguments) { LogDebug("gRPC: ", arguments->message); }); });
+  std::call_once(once, [] {
+    gpr_set_log_function([](gpr_log_func_args* arguments) { LogDebug("gRPC: ", arguments->message); });
+    google::protobuf::SetLogHandler([](google::protobuf::LogLevel, const char*, int, const std::string& message) {
+      LogDebug("protobuf: ", message);
+    });
+  });
 }
 
 std::shared_ptr<grpc::Channel> DialTracker(const std::string& address, const Identity& identity) {

@@ -11,7 +11,7 @@
 
 namespace tilth {
 
-// gRPC's own log lines become debug lines of ours, from now on. Dialling does it.
+// gRPC's and protobuf's own log lines become debug lines of ours, from now on. Dialling does it.
 void RouteGrpcLog();
 
 // A channel that notices a peer that has vanished without a word. Nothing is sent before the first call. After a failed

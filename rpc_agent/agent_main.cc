@@ -16,9 +16,9 @@
 #include "absl/strings/str_split.h"
 #include "base/files.h"
 #include "base/logging.h"
-#include "base/utf8.h"
 #include "base/version.h"
-#include "proto/certificate.h"
+#include "proto/address.h"
+#include "proto/names.h"
 #include "rpc_agent/agent.h"
 #include "rpc_agent/containment.h"
 #include "rpc_agent/describe.h"
@@ -29,6 +29,7 @@ namespace tilth {
 namespace {
 
 constexpr int kExitFailure = 1, kExitUsage = 2;
+constexpr int64_t kLargestMemoryMb = int64_t{1} << 40;
 constexpr char kFooter[] =
     "Examples:\n"
     "  tilth-agent join lab:9190 --token TOKEN             as `tilth farm enroll` prints it; once\n"
@@ -81,6 +82,8 @@ Status FindFarm(const Arguments& arguments, AgentOptions* options) {
     return joined.status();
   }
   if (!options->tracker.empty() && !options->device_class.empty()) return absl::OkStatus();
+  if (!options->tracker.empty()) return absl::InvalidArgumentError("--tracker needs --device-class");
+  if (!options->device_class.empty()) return absl::InvalidArgumentError("--device-class needs --tracker");
   return absl::FailedPreconditionError(
       StrCat("no farm has been joined in ", options->work_directory,
              "; join one (`tilth-agent join HOST:PORT --token TOKEN`, as `tilth farm enroll --class CLASS` prints it), "
@@ -97,8 +100,9 @@ StatusOr<AgentOptions> MakeOptions(const Arguments& arguments) {
     TILTH_ASSIGN_OR_RETURN(const std::string programs, ProgramDirectory());
     runner = StrCat(programs, "/tilth-runner");
   }
-  if (!FileExists(runner))
-    return absl::NotFoundError(StrCat("there is no runner at ", runner, "; name it with --runner"));
+  if (!FileExists(runner)) {
+    return absl::InvalidArgumentError(StrCat("there is no runner at ", runner, "; name it with --runner"));
+  }
   options.executor.runner = absl::StrSplit(arguments.runner_wrapper, ' ', absl::SkipEmpty());
   options.executor.runner.push_back(runner);
   options.executor.work_directory = options.work_directory;
@@ -165,13 +169,10 @@ Status RunAgent(const Arguments& arguments) {
   return agent->Run();
 }
 
-// "" if `tag` can be sent, else what is wrong with it.
-std::string CheckTag(const std::string& tag) { return ValidUtf8(tag) == tag ? "" : "it is not UTF-8"; }
-
 // "" if `name` can be a device class, and a directory's name, else what is wrong with it.
 std::string CheckClass(const std::string& name) {
   if (IsPlainName(name) && name[0] != '.') return "";
-  return StrCat("'", name,
+  return StrCat("'", Printable(name),
                 "' cannot be a device class: letters, digits and the characters . _ @ + -, not begun by . or -");
 }
 
@@ -180,7 +181,8 @@ int Main(int argc, char** argv) {
   app.footer(kFooter);
   app.set_version_flag("--version", StrCat("tilth-agent ", kVersion));
   Arguments arguments;
-  app.add_option("--tracker", arguments.tracker, "The tracker, HOST:PORT (default: of the farm joined)");
+  app.add_option("--tracker", arguments.tracker, "The tracker, HOST:PORT (default: of the farm joined)")
+      ->check(CheckTrackerAddress);
   app.add_option("--device-class", arguments.device_class,
                  "Devices of one class are interchangeable (default: as joined)")
       ->check(CheckClass);
@@ -188,9 +190,11 @@ int Main(int argc, char** argv) {
                  "Identity, caches and unsent results (default: ~/.local/state/tilth-agent, for root "
                  "/var/lib/tilth-agent; with --device-class ~/.cache/tilth-agent/CLASS)");
   app.add_option("--tag", arguments.tags, "What this board has and a session may ask for: fan, ram-8g; may be repeated")
-      ->check(CheckTag);
-  app.add_option("--core", arguments.core, "The core to measure on (default: the last one)");
-  app.add_option("--memory-limit", arguments.memory_limit_mb, "Of a trial, in MiB; 0: none (default: half of memory)");
+      ->check(CheckNameArgument);
+  app.add_option("--core", arguments.core, "The core to measure on (default: the last one)")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--memory-limit", arguments.memory_limit_mb, "Of a trial, in MiB; 0: none (default: half of memory)")
+      ->check(CLI::Range(int64_t{0}, kLargestMemoryMb));
   app.add_flag("--recalibrate", arguments.recalibrate, "Measure the device's peaks again, although they are known");
   app.add_option("--runner", arguments.runner, "The tilth-runner to use (default: beside this program)");
   app.add_option("--runner-wrapper", arguments.runner_wrapper, "Put before the runner: \"qemu-aarch64 -L SYSROOT\"");
@@ -199,7 +203,7 @@ int Main(int argc, char** argv) {
   app.add_flag("--json", arguments.json, "With --describe: as JSON")->needs(describe);
   app.add_flag("-v,--verbose", arguments.verbose, "Say what happens");
   CLI::App* join = app.add_subcommand("join", "Makes this machine a device of a farm, with a token; once");
-  join->add_option("TRACKER", arguments.tracker, "HOST:PORT")->required();
+  join->add_option("TRACKER", arguments.tracker, "HOST:PORT")->required()->check(CheckTrackerAddress);
   join->add_option("--token", arguments.token, "As `tilth farm enroll` printed it")->required();
   join->add_option("--work-dir", arguments.work_directory, "As of the agent");
   try {
@@ -213,7 +217,7 @@ int Main(int argc, char** argv) {
   const Status status = arguments.joining ? Join(arguments) : RunAgent(arguments);
   if (status.ok()) return 0;
   std::fprintf(stderr, "tilth-agent: error: %s\n", std::string(ToStd(status.message())).c_str());
-  return kExitFailure;
+  return absl::IsInvalidArgument(status) ? kExitUsage : kExitFailure;
 }
 
 }  // namespace

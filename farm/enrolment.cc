@@ -269,13 +269,29 @@ StatusOr<std::vector<std::string>> Enrolment::Revoke(const std::string& name_or_
   if (serials.empty()) {
     return absl::NotFoundError(StrCat("no valid certificate has the name or serial number '", name_or_serial, "'"));
   }
+  TILTH_ASSIGN_OR_RETURN(const std::vector<std::string> before, AdministratorsLocked());
   for (const std::string& serial : serials) {
     TILTH_RETURN_IF_ERROR(
         tables_->Change("UPDATE certificates SET revoked_s = ?2 WHERE serial = ?1", serial, NowSeconds()).status());
   }
+  TILTH_ASSIGN_OR_RETURN(const std::vector<std::string> after, AdministratorsLocked());
+  if (!before.empty() && after.empty()) {
+    return absl::FailedPreconditionError(StrCat(
+        "not revoked: ", before.front(),
+        " is the farm's last administrator, and nobody could steer it any more. Let "
+        "another certificate join first (`tilth farm enroll --role admin --name NAME`, on the tracker's own machine "
+        "with --state DIR, then `tilth farm join`); if the name stays the same, revoke the old one by its serial "
+        "number, which the tracker's audit log has"));
+  }
   TILTH_RETURN_IF_ERROR(transaction.Commit());
   revoked_.insert(serials.begin(), serials.end());
   return serials;
+}
+
+StatusOr<std::vector<std::string>> Enrolment::AdministratorsLocked() {
+  return tables_->Texts(
+      "SELECT DISTINCT name FROM certificates WHERE role = ?1 AND revoked_s IS NULL AND expires_s > ?2", kRoleAdmin,
+      NowSeconds());
 }
 
 bool Enrolment::IsRevoked(const std::string& serial) const {

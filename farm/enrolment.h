@@ -63,6 +63,7 @@ class Enrolment {
 
   // Revokes a name's certificates, or the one with this serial number. Of an agent's id, as lists show it, at least the
   // first 8 characters will do if no other agent's begins so. Returns the serials of those that were valid.
+  // kFailedPrecondition, and nothing is revoked, if the farm would be left without an administrator.
   StatusOr<std::vector<std::string>> Revoke(const std::string& name_or_serial);
   bool IsRevoked(const std::string& serial) const;
 
@@ -73,6 +74,8 @@ class Enrolment {
   int64_t NowSeconds() const { return clock_.WallMs() / 1000; }
   StatusOr<Certified> CertifyLocked(const std::string& signing_request_pem, const std::string& name,
                                     const std::string& role, const std::string& device_class);
+  // The names of those who have a valid certificate.
+  StatusOr<std::vector<std::string>> AdministratorsLocked();
 
   const CertificateAuthority& authority_;
   const Clock& clock_;

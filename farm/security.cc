@@ -131,10 +131,12 @@ StatusOr<proto::CreateTokenReply> FarmSecurity::CreateToken(const Peer& peer,
 StatusOr<proto::RevokeReply> FarmSecurity::Revoke(const Peer& peer, const proto::RevokeRequest& request) {
   TILTH_RETURN_IF_ERROR(CheckRequest(request.protocol_version(), request.ByteSizeLong()));
   TILTH_RETURN_IF_ERROR(audit_->Write(peer, {.action = "revoke", .details = {{"whom", request.name()}}}));
-  TILTH_ASSIGN_OR_RETURN(const std::vector<std::string> serials, enrolment_->Revoke(request.name()));
+  const StatusOr<std::vector<std::string>> serials = enrolment_->Revoke(request.name());
+  if (!serials.ok()) audit_->WriteRefusal(peer, "/tilth.proto.Operations/Revoke", serials.status());
+  TILTH_RETURN_IF_ERROR(serials.status());
   CloseBadStreams();
   proto::RevokeReply reply;
-  reply.set_certificates(static_cast<int>(serials.size()));
+  reply.set_certificates(static_cast<int>(serials->size()));
   return reply;
 }
 

@@ -4,8 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <chrono>
 #include <sstream>
+#include <vector>
 
 #include "proto/measure.pb.h"
 
@@ -16,6 +19,7 @@ using ::testing::HasSubstr;
 
 std::string Scrape(int port) {
   boost::asio::ip::tcp::iostream connection("127.0.0.1", std::to_string(port));
+  connection.expires_after(std::chrono::seconds(60));
   connection << "GET /metrics HTTP/1.0\r\n\r\n" << std::flush;
   std::ostringstream text;
   text << connection.rdbuf();
@@ -76,6 +80,19 @@ TEST_F(MetricsTest, GaugesShowTheLastStateOnly) {
   EXPECT_THAT(text, HasSubstr("tilth_queue_length{class=\"rpi4\",user=\"ada\"} 0\n"));
   EXPECT_THAT(text, HasSubstr("tilth_devices{class=\"rpi4\",state=\"idle\"} 0\n"));
   EXPECT_THAT(text, HasSubstr("tilth_devices{class=\"rpi4\",state=\"busy\"} 2\n"));
+}
+
+TEST_F(MetricsTest, AScrapeGetsThroughHundredsOfConnectionsThatSaySomethingIncompleteOrNothing) {
+  constexpr int kConnections = 300;
+  boost::asio::io_context context;
+  std::vector<boost::asio::ip::tcp::socket> silent;
+  const boost::asio::ip::tcp::endpoint server(boost::asio::ip::address_v4::loopback(),
+                                              static_cast<unsigned short>(metrics_->port()));
+  for (int i = 0; i < kConnections; ++i) {
+    silent.emplace_back(context).connect(server);
+    if (i % 2 == 0) silent.back().send(boost::asio::buffer("GET /metrics HTT", 16));
+  }
+  EXPECT_THAT(Scrape(), HasSubstr("tilth_build_info"));
 }
 
 TEST_F(MetricsTest, AddressesThatAreTakenOrPublicAreRefused) {

@@ -160,6 +160,36 @@ TEST_F(EnrolmentTest, RevocationIsByNameOrSerialAndLasts) {
   EXPECT_TRUE(enrolment_->IsRevoked(second->serial));
 }
 
+TEST_F(EnrolmentTest, TheLastAdministratorIsNotRevokedBeforeAnotherHasJoined) {
+  const auto join_admin = [&](const std::string& name) {
+    return Join(enrolment_->CreateToken({.role = kRoleAdmin, .name = name})->text, "");
+  };
+  const auto old = join_admin("root");
+  ASSERT_TRUE(old.ok());
+  for (const std::string& whom : {std::string("root"), old->serial}) {
+    const Status refused = enrolment_->Revoke(whom).status();
+    EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_THAT(std::string(refused.message()), HasSubstr("root is the farm's last administrator"));
+    EXPECT_THAT(std::string(refused.message()), HasSubstr("tilth farm enroll --role admin"));
+  }
+  EXPECT_FALSE(enrolment_->IsRevoked(old->serial));
+
+  ASSERT_TRUE(join_admin("root").ok());
+  EXPECT_EQ(enrolment_->Revoke("root").status().code(), absl::StatusCode::kFailedPrecondition) << "both are root's";
+  EXPECT_EQ(enrolment_->Revoke(old->serial)->size(), 1u);
+  EXPECT_TRUE(enrolment_->IsRevoked(old->serial));
+}
+
+TEST_F(EnrolmentTest, AnAdministratorWhoseCertificateHasExpiredIsNoOther) {
+  const auto join_admin = [&](const std::string& name) {
+    return Join(enrolment_->CreateToken({.role = kRoleAdmin, .name = name})->text, "");
+  };
+  ASSERT_TRUE(join_admin("gone").ok());
+  clock_.AdvanceMs(11 * kDaySeconds * 1000);
+  ASSERT_TRUE(join_admin("root").ok());
+  EXPECT_EQ(enrolment_->Revoke("root").status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
 TEST_F(EnrolmentTest, WhoeverIsRevokedIsNotRenewed) {
   const auto first = Join(Token(), "agent-1");
   const std::string request = *MakeSigningRequest(*MakePrivateKey(), "x");

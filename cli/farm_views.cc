@@ -150,8 +150,10 @@ std::string DescribeDevices(const std::vector<DeviceStatus>& devices, int width)
     text.Add("temperature", health.temperature_c > 0 ? Temperature(health.temperature_c) : kNotReadable);
     text.Add("clock", health.frequency_mhz > 0 ? absl::StrFormat("%.0f MHz", health.frequency_mhz) : kNotReadable);
     text.Add("throttled", !health.throttling_readable ? kNotReadable : health.throttled ? "yes" : "no");
-    text.Add("trials", StrCat(FormatCount(status.trials_done), " done, ", FormatCount(status.trials_failed),
-                              " of them failed, ", Percent(BusyShare(status)), " of its time"));
+    text.Add("trials",
+             StrCat(FormatCount(status.trials_done), " done, ", FormatCount(status.trials_failed), " of them failed, ",
+                    FormatCount(status.trials_spoiled), " more measured in vain because it was not well; busy ",
+                    Percent(BusyShare(status)), " of the time since it attached"));
   }
   return text.text();
 }
@@ -178,6 +180,7 @@ std::string DevicesToJson(const std::vector<DeviceStatus>& devices) {
                     {"bandwidth_gbps", status.device.bandwidth_gbps},
                     {"trials_done", status.trials_done},
                     {"trials_failed", status.trials_failed},
+                    {"trials_spoiled", status.trials_spoiled},
                     {"busy_s", status.busy_seconds},
                     {"attached_s", status.attached_seconds},
                     {"version", status.agent_version}});

@@ -38,6 +38,7 @@ StatusOr<StoredContents> MemoryStore::Load() {
     for (const Trial* trial : trials) added.trials.push_back(trial->stored);
   }
   for (const auto& [id, device] : devices_) contents.devices.push_back(device);
+  for (const auto& [id, record] : records_) contents.records.push_back(record);
   for (const auto& [hash, frame] : blobs_) contents.blob_hashes.push_back(hash);
   for (const auto& [hash, poison] : poison_) contents.poison.push_back(poison);
   return contents;
@@ -136,6 +137,16 @@ Status MemoryStore::PutDevice(const StoredDevice& device) {
   } else {
     Set(devices_, device.agent_id, device);
   }
+  return absl::OkStatus();
+}
+
+Status MemoryStore::PutRecord(const StoredRecord& record) {
+  Set(records_, record.agent_id, record);
+  return absl::OkStatus();
+}
+
+Status MemoryStore::DeleteRecord(const std::string& agent_id) {
+  Erase(records_, agent_id);
   return absl::OkStatus();
 }
 

@@ -27,6 +27,8 @@ class MemoryStore : public Store {
   StatusOr<std::string> GetBlob(const std::string& hash) override;
   Status DeleteBlob(const std::string& hash) override;
   Status PutDevice(const StoredDevice& device) override;
+  Status PutRecord(const StoredRecord& record) override;
+  Status DeleteRecord(const std::string& agent_id) override;
   Status PutPoison(const StoredPoison& poison) override;
   Status DeletePoison(const std::string& artifact_hash) override;
 
@@ -52,6 +54,7 @@ class MemoryStore : public Store {
   std::map<std::string, Session> sessions_;
   std::unordered_map<std::string, std::string> blobs_;
   std::map<std::string, StoredDevice> devices_;
+  std::map<std::string, StoredRecord> records_;
   std::map<std::string, StoredPoison> poison_;
   bool in_transaction_ = false;
   std::vector<std::function<void()>> undo_;  // of the open transaction, newest last

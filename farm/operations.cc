@@ -46,6 +46,7 @@ StatusOr<std::vector<DeviceStatus>> ListDevices(const std::string& address, cons
                        .normalization = status.normalization(),
                        .trials_done = status.trials_done(),
                        .trials_failed = status.trials_failed(),
+                       .trials_spoiled = status.trials_spoiled(),
                        .busy_seconds = status.busy_seconds(),
                        .attached_seconds = status.attached_seconds(),
                        .agent_version = status.agent_version()});

@@ -25,8 +25,8 @@ struct DeviceStatus {
   std::string reserved_for;  // a user; empty: everybody
   DeviceHealth health;       // last reported
   double normalization = 0;  // its speed / the median of its class; 0: unknown
-  int64_t trials_done = 0, trials_failed = 0;
-  double busy_seconds = 0;      // spent in trials
+  int64_t trials_done = 0, trials_failed = 0, trials_spoiled = 0;
+  double busy_seconds = 0;      // spent in trials since it attached
   double attached_seconds = 0;  // 0: offline
   std::string agent_version;
 };

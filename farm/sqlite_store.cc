@@ -15,7 +15,7 @@ namespace {
 // the other never gets to its end because the tracker writes without a pause.
 constexpr int kLongLog = 1'000, kTooLongLog = 16'000;
 
-constexpr int64_t kSchemaVersion = 3;
+constexpr int64_t kSchemaVersion = 4;
 constexpr char kSchema[] = R"(
   CREATE TABLE counter(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
   CREATE TABLE session(
@@ -26,12 +26,19 @@ constexpr char kSchema[] = R"(
     number INTEGER PRIMARY KEY,
     session TEXT NOT NULL, id TEXT NOT NULL, trial BLOB NOT NULL, submitted_ms INTEGER NOT NULL,
     token INTEGER NOT NULL, agent TEXT NOT NULL, attempts INTEGER NOT NULL, lost_runs INTEGER NOT NULL,
-    result BLOB NOT NULL,
+    result BLOB NOT NULL, spoiled INTEGER NOT NULL DEFAULT 0,
     UNIQUE(session, id));
   CREATE TABLE blob(hash TEXT PRIMARY KEY, frame BLOB NOT NULL);
   CREATE TABLE device(agent TEXT PRIMARY KEY, mode INTEGER NOT NULL, reserved_for TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE poison(artifact TEXT PRIMARY KEY, until_ms INTEGER NOT NULL) WITHOUT ROWID;
 )";
+// Version 4 added these.
+constexpr char kRecords[] = R"(
+  CREATE TABLE record(
+    agent TEXT PRIMARY KEY, hello BLOB NOT NULL, offline_since_ms INTEGER NOT NULL,
+    done INTEGER NOT NULL, failed INTEGER NOT NULL, spoiled INTEGER NOT NULL) WITHOUT ROWID;
+)";
+constexpr char kSpoiledColumn[] = "ALTER TABLE trial ADD COLUMN spoiled INTEGER NOT NULL DEFAULT 0";
 
 class SqliteStore : public Store {
  public:
@@ -43,13 +50,14 @@ class SqliteStore : public Store {
   Status Migrate() {
     TILTH_ASSIGN_OR_RETURN(int64_t version, database_->UserVersion());
     if (version == kSchemaVersion) return absl::OkStatus();
-    if (version != 0) {
+    if (version != 0 && version != 3) {
       return absl::FailedPreconditionError(
           StrCat(database_->path(), " has tracker schema version ", version, ", this tracker writes version ",
                  kSchemaVersion, "; start it with the release that made the file, or with a new state directory"));
     }
     TILTH_ASSIGN_OR_RETURN(auto transaction, sqlite::Transaction::Begin(*database_));
-    TILTH_RETURN_IF_ERROR(database_->Execute(kSchema));
+    TILTH_RETURN_IF_ERROR(database_->Execute(version == 0 ? kSchema : kSpoiledColumn));
+    TILTH_RETURN_IF_ERROR(database_->Execute(kRecords));
     TILTH_RETURN_IF_ERROR(database_->SetUserVersion(kSchemaVersion));
     return transaction.Commit();
   }
@@ -90,6 +98,7 @@ class SqliteStore : public Store {
       if (!more) break;
       contents.devices.push_back({devices.Text(0), static_cast<StoredDevice::Mode>(devices.Int64(1)), devices.Text(2)});
     }
+    TILTH_ASSIGN_OR_RETURN(contents.records, LoadRecords());
     TILTH_ASSIGN_OR_RETURN(auto blobs, database_->Prepare("SELECT hash FROM blob"));
     for (;;) {
       TILTH_ASSIGN_OR_RETURN(bool more, blobs.Step());
@@ -150,10 +159,10 @@ class SqliteStore : public Store {
   Status AddTrial(const std::string& session_id, const StoredTrial& trial) override {
     TILTH_ASSIGN_OR_RETURN(
         sqlite::Statement * insert,
-        Prepared("INSERT INTO trial(session, id, trial, submitted_ms, token, agent, attempts, lost_runs, result)"
-                 " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM session WHERE id = ?1"));
+        Prepared("INSERT INTO trial(session, id, trial, submitted_ms, token, agent, attempts, lost_runs, result, "
+                 "spoiled) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM session WHERE id = ?1"));
     insert->BindAll(session_id, trial.id, nullptr, trial.submitted_ms, static_cast<int64_t>(trial.lease.token),
-                    trial.lease.agent_id, trial.lease.attempts, trial.lease.lost_runs, nullptr);
+                    trial.lease.agent_id, trial.lease.attempts, trial.lease.lost_runs, nullptr, trial.lease.spoiled);
     insert->BindBlob(3, trial.trial).BindBlob(9, trial.result);
     TILTH_RETURN_IF_ERROR(insert->Run(), "storing trial ", trial.id);
     if (database_->Changes() == 0) return absl::NotFoundError(StrCat("no session ", session_id));
@@ -161,10 +170,10 @@ class SqliteStore : public Store {
   }
 
   Status PutLease(const std::string& session_id, const std::string& trial_id, const StoredLease& lease) override {
-    return RunOnTrial(trial_id, Run("UPDATE trial SET token = ?3, agent = ?4, attempts = ?5, lost_runs = ?6"
-                                    " WHERE session = ?1 AND id = ?2",
+    return RunOnTrial(trial_id, Run("UPDATE trial SET token = ?3, agent = ?4, attempts = ?5, lost_runs = ?6, "
+                                    "spoiled = ?7 WHERE session = ?1 AND id = ?2",
                                     session_id, trial_id, static_cast<int64_t>(lease.token), lease.agent_id,
-                                    lease.attempts, lease.lost_runs));
+                                    lease.attempts, lease.lost_runs, lease.spoiled));
   }
 
   Status PutResult(const std::string& session_id, const std::string& trial_id, std::string_view result) override {
@@ -204,6 +213,19 @@ class SqliteStore : public Store {
     }
     return Run("INSERT OR REPLACE INTO device VALUES(?1, ?2, ?3)", device.agent_id, static_cast<int>(device.mode),
                device.reserved_for);
+  }
+
+  Status PutRecord(const StoredRecord& record) override {
+    TILTH_ASSIGN_OR_RETURN(sqlite::Statement * insert,
+                           Prepared("INSERT OR REPLACE INTO record VALUES(?1, ?2, ?3, ?4, ?5, ?6)"));
+    insert->BindAll(record.agent_id, nullptr, record.offline_since_ms, record.trials_done, record.trials_failed,
+                    record.trials_spoiled);
+    insert->BindBlob(2, record.hello);
+    return insert->Run();
+  }
+
+  Status DeleteRecord(const std::string& agent_id) override {
+    return Run("DELETE FROM record WHERE agent = ?1", agent_id);
   }
 
   Status PutPoison(const StoredPoison& poison) override {
@@ -246,10 +268,27 @@ class SqliteStore : public Store {
     return ran;
   }
 
+  StatusOr<std::vector<StoredRecord>> LoadRecords() {
+    TILTH_ASSIGN_OR_RETURN(
+        auto select,
+        database_->Prepare("SELECT agent, hello, offline_since_ms, done, failed, spoiled FROM record ORDER BY agent"));
+    std::vector<StoredRecord> records;
+    for (;;) {
+      TILTH_ASSIGN_OR_RETURN(bool more, select.Step());
+      if (!more) return records;
+      records.push_back({.agent_id = select.Text(0),
+                         .hello = select.Blob(1),
+                         .offline_since_ms = select.Int64(2),
+                         .trials_done = select.Int64(3),
+                         .trials_failed = select.Int64(4),
+                         .trials_spoiled = select.Int64(5)});
+    }
+  }
+
   StatusOr<std::vector<StoredTrial>> LoadTrials(const std::string& session_id) {
     TILTH_ASSIGN_OR_RETURN(sqlite::Statement * select,
-                           Prepared("SELECT id, trial, submitted_ms, token, agent, attempts, lost_runs, result"
-                                    " FROM trial WHERE session = ?1 ORDER BY number"));
+                           Prepared("SELECT id, trial, submitted_ms, token, agent, attempts, lost_runs, result, "
+                                    "spoiled FROM trial WHERE session = ?1 ORDER BY number"));
     select->BindAll(session_id);
     std::vector<StoredTrial> trials;
     for (;;) {
@@ -261,7 +300,8 @@ class SqliteStore : public Store {
                         .lease = {.token = static_cast<uint64_t>(select->Int64(3)),
                                   .agent_id = select->Text(4),
                                   .attempts = static_cast<int>(select->Int64(5)),
-                                  .lost_runs = static_cast<int>(select->Int64(6))},
+                                  .lost_runs = static_cast<int>(select->Int64(6)),
+                                  .spoiled = static_cast<int>(select->Int64(8))},
                         .result = select->Blob(7)});
     }
     select->Reset();

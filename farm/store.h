@@ -30,6 +30,7 @@ struct StoredLease {
   std::string agent_id;  // empty: not leased now
   int attempts = 0;      // times handed out
   int lost_runs = 0;     // times an agent was lost after it had started it
+  int spoiled = 0;       // times it was measured on a device that was not well
 };
 
 struct StoredTrial {
@@ -48,6 +49,14 @@ struct StoredDevice {
   std::string reserved_for;  // a user; empty: everybody
 };
 
+// What a device is and has done, so that both are known while it is away and after a restart.
+struct StoredRecord {
+  std::string agent_id;
+  std::string hello;             // serialised proto::AgentHello, without its leases
+  int64_t offline_since_ms = 0;  // wall clock; 0: it is attached
+  int64_t trials_done = 0, trials_failed = 0, trials_spoiled = 0;
+};
+
 // An artifact that took agents down with it, and is not handed out any more until then.
 struct StoredPoison {
   std::string artifact_hash;
@@ -61,6 +70,7 @@ struct StoredContents {
   };
   std::vector<SessionContents> sessions;  // in order of opening
   std::vector<StoredDevice> devices;
+  std::vector<StoredRecord> records;  // of devices, by agent id
   std::vector<std::string> blob_hashes;
   std::vector<StoredPoison> poison;
 };
@@ -99,6 +109,10 @@ class Store {
 
   // A device that is open and reserved for nobody is forgotten.
   virtual Status PutDevice(const StoredDevice& device) = 0;
+
+  // Replaces what was stored under its agent id.
+  virtual Status PutRecord(const StoredRecord& record) = 0;
+  virtual Status DeleteRecord(const std::string& agent_id) = 0;  // OK if it is not there
 
   // Replaces what was stored under its hash.
   virtual Status PutPoison(const StoredPoison& poison) = 0;

@@ -1,5 +1,5 @@
 // Making a tracker from the store, and its passing of time. tracker_clients.cc, tracker_agents.cc,
-// tracker_dispatch.cc and tracker_operations.cc have its faces.
+// tracker_dispatch.cc, tracker_records.cc and tracker_operations.cc have its faces.
 #include "farm/tracker.h"
 
 #include "farm/event_log.h"
@@ -19,6 +19,7 @@ Status Tracker::Restore() {
   TILTH_ASSIGN_OR_RETURN(epoch_, store_.NextEpoch());
   TILTH_ASSIGN_OR_RETURN(const StoredContents contents, store_.Load());
   for (const StoredDevice& device : contents.devices) settings_[device.agent_id] = device;
+  for (const StoredRecord& record : contents.records) TILTH_RETURN_IF_ERROR(RestoreRecord(record));
   for (const StoredPoison& poison : contents.poison) poison_until_ms_[poison.artifact_hash] = poison.until_ms;
   for (const StoredContents::SessionContents& session : contents.sessions) {
     TILTH_RETURN_IF_ERROR(RestoreSession(session));
@@ -86,6 +87,8 @@ void Tracker::Tick() {
   const int64_t now = clock_.NowNs();
   while (!trial_timers_.empty() && trial_timers_.begin()->first <= now) OnTimer(*trial_timers_.begin()->second);
   while (!device_timers_.empty() && device_timers_.begin()->first <= now) EndRest(*device_timers_.begin()->second);
+  while (!record_timers_.empty() && record_timers_.begin()->first <= now)
+    OnRecordTimer(*record_timers_.begin()->second);
   while (!session_timers_.empty() && session_timers_.begin()->first <= now) OnTimer(*session_timers_.begin()->second);
 }
 
@@ -116,6 +119,9 @@ void Tracker::SetTimer(SessionState& session) {
 
 void Tracker::Stop() {
   stopping_ = true;
+  for (auto& [agent_id, device] : devices_) {
+    if (device->port != nullptr && device->record_timer_ns != kNever) StoreRecord(*device);
+  }
   for (auto& [id, session] : sessions_) AnswerWaiter(*session);
 }
 

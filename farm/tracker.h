@@ -38,6 +38,7 @@ struct TrackerOptions {
   int64_t run_slack_ms = 30'000;             // an agent that is so late with a result is lost
   int64_t max_unfinished_per_user = 50'000;  // trials that are not acknowledged
   double new_trial_seconds = 0.1;            // what a trial is expected to take in a session without results
+  int64_t forget_device_ms = 604'800'000;    // offline for so long, and no operator has said anything about it
   bool quarantine = true;                    // devices that are not well get no trials, and their times are not kept
   int max_spoiled = 10;                 // times a trial is measured on devices that are not well, until it is given up
   TrackerObserver* observer = nullptr;  // is told what happens; null: nobody. It must outlive the tracker
@@ -170,7 +171,17 @@ class Tracker {
   double EtaSeconds(const SessionState& session) const;
   void Apply(DeviceState& device, const proto::SetDeviceRequest& request);
   void Send(DeviceState& device, proto::TrackerMessage message);
+  void GoOffline(DeviceState& device);
   void CloseStream(DeviceState& device, const Status& why);
+
+  // ---- what is remembered of devices
+  Status RestoreRecord(const StoredRecord& record);
+  void StoreRecord(DeviceState& device);
+  // Its counts have changed: they are stored with those of the next seconds.
+  void RecordSoon(DeviceState& device);
+  void OnRecordTimer(DeviceState& device);
+  void ForgetLater(DeviceState& device);
+  void SetRecordTimer(DeviceState& device, int64_t at_ns);
 
   // ---- health
   void OnHealth(DeviceState& device, const proto::DeviceHealth& reading);
@@ -227,6 +238,7 @@ class Tracker {
   std::set<std::pair<int64_t, TrialState*>> trial_timers_;
   std::set<std::pair<int64_t, SessionState*>> session_timers_;
   std::set<std::pair<int64_t, DeviceState*>> device_timers_;  // ends of rests
+  std::set<std::pair<int64_t, DeviceState*>> record_timers_;
 };
 
 }  // namespace tilth

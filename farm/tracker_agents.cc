@@ -30,7 +30,9 @@ Status Tracker::Attach(const proto::AgentHello& hello, std::shared_ptr<AgentPort
   device.slots = static_cast<size_t>(std::clamp(hello.slots(), 1, kMaxSlots));
   device.sent_blobs.clear();
   device.attached_ns = clock_.NowNs();
+  device.busy_seconds = 0;
   device.port = std::move(port);
+  StoreRecord(device);
   proto::TrackerMessage welcome;
   welcome.mutable_welcome()->set_tracker_version(std::string(kVersion));
   welcome.mutable_welcome()->set_heartbeat_ms(static_cast<int>(options_.lease_ms / kHeartbeatsPerLease));
@@ -57,6 +59,8 @@ DeviceState& Tracker::DeviceOf(const std::string& agent_id, const std::string& d
   device->hello.mutable_device()->set_device_class(device_class);
   device->device_class = ClassOf(device_class);
   device->turn = ++last_number_;
+  device->offline_since_ms = clock_.WallMs();
+  ForgetLater(*device);
   return *device;
 }
 
@@ -101,15 +105,21 @@ void Tracker::Send(DeviceState& device, proto::TrackerMessage message) {
 }
 
 void Tracker::CloseStream(DeviceState& device, const Status& why) {
-  effects_.early.push_back([port = std::exchange(device.port, nullptr), why](const Status&) { port->Close(why); });
+  effects_.early.push_back([port = device.port, why](const Status&) { port->Close(why); });
+  GoOffline(device);
+}
+
+void Tracker::GoOffline(DeviceState& device) {
+  device.port = nullptr;
+  device.offline_since_ms = clock_.WallMs();
+  StoreRecord(device);
   UpdateFree(device);
 }
 
 void Tracker::Detach(const std::string& agent_id, const AgentPort* port) {
   DeviceState* device = FindDevice(agent_id, port);
   if (device == nullptr) return;
-  device->port = nullptr;
-  UpdateFree(*device);
+  GoOffline(*device);
   LogEvent(LogLevel::kInfo, "device-gone")
       .Add("agent", agent_id)
       .Add("host", device->hello.device().host_name())
@@ -184,7 +194,9 @@ void Tracker::OnFinished(DeviceState& device, const proto::TrialFinished& finish
     session.trial_seconds += (busy_seconds - session.trial_seconds) / (session.trial_seconds_known ? 8 : 1);
     session.trial_seconds_known = true;
     device.device_class->queue.SetTrialSeconds(session.number, session.trial_seconds);
+    RecordSoon(device);
     if (Spoiled(device, result)) {
+      device.trials_spoiled += 1;
       MeasureAgain(*trial, result);
     } else {
       device.trials_done += 1;

@@ -1,5 +1,8 @@
 // The tracker towards operators: lists, and what they say about devices.
+#include <algorithm>
+
 #include "absl/strings/ascii.h"
+#include "absl/time/time.h"
 #include "base/logging.h"
 #include "farm/limits.h"
 #include "farm/tracker.h"
@@ -19,6 +22,7 @@ proto::ListDevicesReply Tracker::ListDevices(const std::string& device_class) {
     status->set_reason(ReasonOf(*device));
     status->set_trials_done(device->trials_done);
     status->set_trials_failed(device->trials_failed);
+    status->set_trials_spoiled(device->trials_spoiled);
     status->set_busy_seconds(device->busy_seconds);
     *status->mutable_health() = device->hello.health();
     status->set_agent_version(device->hello.agent_version());
@@ -53,7 +57,9 @@ proto::DeviceState Tracker::StateOf(const DeviceState& device) const {
 std::string Tracker::ReasonOf(const DeviceState& device) const {
   switch (StateOf(device)) {
     case proto::DEVICE_OFFLINE:
-      return "its agent is not attached";
+      return StrCat(
+          "its agent has not been attached for ",
+          absl::FormatDuration(absl::Seconds(std::max<int64_t>(0, clock_.WallMs() - device.offline_since_ms) / 1000)));
     case proto::DEVICE_IDLE:
       return device.rests_until_ns == 0
                  ? "waits for trials"

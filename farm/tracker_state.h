@@ -36,7 +36,6 @@ struct TrialState {
   int64_t timer_ns = kNever;           // where it stands in the tracker's timers
   bool started = false;
   bool measured = false;      // its result waits on the device for a reading of health
-  int spoiled = 0;            // times it was measured on a device that was not well
   std::string avoided_agent;  // lost it last: another one gets it, if there is one
   uint64_t done_order = 0;    // 0: not done
   std::string result;         // serialised, once done
@@ -100,10 +99,12 @@ struct DeviceState {
   uint64_t turn = 0;                                    // grows with every grant; no two devices have the same
   std::optional<std::pair<size_t, uint64_t>> free_key;  // its place in group->free, if it is there
   int64_t attached_ns = 0;
-  int failures_in_row = 0;     // trials that came to nothing because of it
-  int64_t rests_until_ns = 0;  // 0: it does not
-  int64_t trials_done = 0, trials_failed = 0;
-  double busy_seconds = 0;
+  int failures_in_row = 0;                                         // trials that came to nothing because of it
+  int64_t rests_until_ns = 0;                                      // 0: it does not
+  int64_t trials_done = 0, trials_failed = 0, trials_spoiled = 0;  // since it joined, over restarts
+  double busy_seconds = 0;                                         // since it attached
+  int64_t offline_since_ms = 0;                                    // wall clock; while port is null
+  int64_t record_timer_ns = kNever;  // when its counts are to be stored, or it is to be forgotten
   DeviceHealthState health;
 
   size_t occupied() const { return leases.size() - measured; }

@@ -15,7 +15,7 @@ Status Add(Store& store, const std::vector<StoredTrial>& trials) {
 
 TEST_P(StoreConformance, LoadsWhatWasStoredInOrderOfSubmission) {
   const std::string bytes("a\0b\xff", 4);
-  const StoredLease lease{.token = uint64_t{3} << 32, .agent_id = "agent", .attempts = 2, .lost_runs = 1};
+  const StoredLease lease{.token = uint64_t{3} << 32, .agent_id = "agent", .attempts = 2, .lost_runs = 1, .spoiled = 4};
   Change([&](Store& store) {
     return Add(store, {{.id = "z", .trial = bytes, .submitted_ms = 5}, {.id = "a", .trial = ""}});
   });
@@ -37,6 +37,7 @@ TEST_P(StoreConformance, LoadsWhatWasStoredInOrderOfSubmission) {
   EXPECT_EQ(trials[0].lease.agent_id, "agent");
   EXPECT_EQ(trials[0].lease.attempts, 2);
   EXPECT_EQ(trials[0].lease.lost_runs, 1);
+  EXPECT_EQ(trials[0].lease.spoiled, 4);
   EXPECT_TRUE(trials[0].result.empty());
   EXPECT_EQ(trials[1].result, bytes);
   EXPECT_EQ(trials[2].id, "m");
@@ -159,6 +160,37 @@ TEST_P(StoreConformance, KeepsWhatOperatorsSayAboutDevices) {
   EXPECT_EQ(contents.devices[0].agent_id, "x");
   EXPECT_EQ(contents.devices[0].mode, StoredDevice::Mode::kDraining);
   EXPECT_EQ(contents.devices[1].reserved_for, "eve");
+}
+
+TEST_P(StoreConformance, KeepsRecordsOfDevicesUntilTheyAreDeleted) {
+  const std::string bytes("\0\xff", 2);
+  Change([&](Store& store) {
+    TILTH_RETURN_IF_ERROR(store.PutRecord({.agent_id = "y", .hello = "h"}));
+    TILTH_RETURN_IF_ERROR(store.PutRecord({.agent_id = "x", .hello = "old"}));
+    return store.PutRecord({.agent_id = "x",
+                            .hello = bytes,
+                            .offline_since_ms = 5,
+                            .trials_done = int64_t{1} << 40,
+                            .trials_failed = 2,
+                            .trials_spoiled = 3});
+  });
+  EXPECT_EQ(Fail([](Store& store) {
+              TILTH_RETURN_IF_ERROR(store.DeleteRecord("x"));
+              return Status(absl::AbortedError("enough"));
+            }),
+            absl::StatusCode::kAborted);
+  const StoredContents contents = Load();
+  ASSERT_EQ(contents.records.size(), 2u);
+  const StoredRecord& record = contents.records[0];
+  EXPECT_EQ(record.agent_id, "x");
+  EXPECT_EQ(record.hello, bytes);
+  EXPECT_EQ(record.offline_since_ms, 5);
+  EXPECT_EQ(record.trials_done, int64_t{1} << 40);
+  EXPECT_EQ(record.trials_failed, 2);
+  EXPECT_EQ(record.trials_spoiled, 3);
+  Change([](Store& store) { return store.DeleteRecord("x"); });
+  Change([](Store& store) { return store.DeleteRecord("x"); });
+  EXPECT_EQ(Load().records.size(), 1u);
 }
 
 TEST_P(StoreConformance, KeepsPoisonUntilItIsDeleted) {

@@ -77,7 +77,47 @@ TEST(SqliteStoreTest, AnotherSchemaVersionIsRefusedWithBothNamed) {
   ASSERT_TRUE((*sqlite::Database::Open(dir->File("t.db")))->SetUserVersion(42).ok());
   const Status opened = OpenSqliteStore(dir->File("t.db")).status();
   EXPECT_EQ(opened.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(opened.message()), HasSubstr("version 42, this tracker writes version 3"));
+  EXPECT_THAT(std::string(opened.message()), HasSubstr("version 42, this tracker writes version 4"));
+}
+
+TEST(SqliteStoreTest, AStateOfVersion3IsTakenOn) {
+  auto dir = TempDir::Create();
+  ASSERT_TRUE(dir.ok());
+  {
+    auto database = sqlite::Database::Open(dir->File("t.db"));
+    ASSERT_TRUE(database.ok());
+    const Status made = (*database)->Execute(R"(
+        CREATE TABLE counter(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE TABLE session(
+          number INTEGER PRIMARY KEY,
+          id TEXT NOT NULL UNIQUE, name TEXT NOT NULL, device_class TEXT NOT NULL, user TEXT NOT NULL,
+          device_tags TEXT NOT NULL, priority INTEGER NOT NULL);
+        CREATE TABLE trial(
+          number INTEGER PRIMARY KEY,
+          session TEXT NOT NULL, id TEXT NOT NULL, trial BLOB NOT NULL, submitted_ms INTEGER NOT NULL,
+          token INTEGER NOT NULL, agent TEXT NOT NULL, attempts INTEGER NOT NULL, lost_runs INTEGER NOT NULL,
+          result BLOB NOT NULL,
+          UNIQUE(session, id));
+        CREATE TABLE blob(hash TEXT PRIMARY KEY, frame BLOB NOT NULL);
+        CREATE TABLE device(agent TEXT PRIMARY KEY, mode INTEGER NOT NULL, reserved_for TEXT NOT NULL) WITHOUT ROWID;
+        CREATE TABLE poison(artifact TEXT PRIMARY KEY, until_ms INTEGER NOT NULL) WITHOUT ROWID;
+        INSERT INTO session VALUES(1, 's', 'n', 'c', 'u', '', 0);
+        INSERT INTO trial VALUES(1, 's', 'a', x'74', 5, 7, 'x', 1, 0, x'72');)");
+    ASSERT_TRUE(made.ok()) << made;
+    ASSERT_TRUE((*database)->SetUserVersion(3).ok());
+  }
+  for (int opening = 0; opening < 2; ++opening) {
+    auto store = OpenSqliteStore(dir->File("t.db"));
+    ASSERT_TRUE(store.ok()) << store.status();
+    const auto contents = (*store)->Load();
+    ASSERT_TRUE(contents.ok()) << contents.status();
+    ASSERT_EQ(contents->sessions.size(), 1u);
+    EXPECT_EQ(contents->sessions[0].trials.at(0).result, "r");
+    EXPECT_EQ(contents->sessions[0].trials.at(0).lease.spoiled, 0);
+    ASSERT_TRUE((*store)->Begin().ok());
+    EXPECT_TRUE((*store)->PutRecord({.agent_id = "x"}).ok());
+    ASSERT_TRUE((*store)->Commit().ok());
+  }
 }
 
 }  // namespace

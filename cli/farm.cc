@@ -22,6 +22,7 @@
 #include "farm/sqlite_store.h"
 #include "farm/tracker_server.h"
 #include "proto/address.h"
+#include "proto/credentials.h"
 
 namespace tilth {
 namespace {
@@ -52,15 +53,19 @@ class StopSignals {
   sigset_t signals_;
 };
 
-StatusOr<int64_t> ParseLifetime(const std::string& text) {
+std::string CheckLifetime(const std::string& text) {
   absl::Duration lifetime;
-  if (absl::ParseDuration(text, &lifetime) && lifetime >= absl::Seconds(1)) return absl::ToInt64Seconds(lifetime);
-  return absl::InvalidArgumentError(
-      StrCat("--certificate-lifetime ", text, ": give a duration of at least a second, as in 720h"));
+  if (absl::ParseDuration(text, &lifetime) && lifetime >= absl::Seconds(1)) return "";
+  return StrCat("'", text, "': give a duration of at least a second, as in 720h");
+}
+
+std::string CheckMetricsAddress(const std::string& address) {
+  if (std::string fault = CheckListenAddress(address); !fault.empty()) return fault;
+  return IsLoopback(address) ? "" : StrCat("'", address, "' would let everybody read them; give 127.0.0.1:PORT");
 }
 
 // Null if the state has not been initialised: in the clear.
-StatusOr<std::unique_ptr<FarmSecurity>> OpenSecurity(const Arguments& arguments, int64_t lifetime_s) {
+StatusOr<std::unique_ptr<FarmSecurity>> OpenSecurity(const Arguments& arguments) {
   if (!FarmSecurity::IsInitialised(arguments.state_directory)) {
     if (!FileExists(StrCat(arguments.state_directory, "/audit.log"))) return nullptr;
     return absl::FailedPreconditionError(
@@ -71,13 +76,15 @@ StatusOr<std::unique_ptr<FarmSecurity>> OpenSecurity(const Arguments& arguments,
     return absl::FailedPreconditionError(
         StrCat("the state in ", arguments.state_directory, " has been initialised for TLS; leave --insecure out"));
   }
+  absl::Duration lifetime;
+  TILTH_CHECK(absl::ParseDuration(arguments.certificate_lifetime, &lifetime));
+  const int64_t lifetime_s = absl::ToInt64Seconds(lifetime);
   return FarmSecurity::Open(arguments.state_directory, SystemClock(),
                             {.member_lifetime_s = lifetime_s, .server_lifetime_s = lifetime_s});
 }
 
 Status Serve(const Arguments& arguments) {
   const StopSignals stop;
-  TILTH_ASSIGN_OR_RETURN(const int64_t lifetime_s, ParseLifetime(arguments.certificate_lifetime));
   SetLogTag("tracker");
   if (arguments.verbose) SetLogLevel(LogLevel::kInfo);
   const bool is_new = !FileExists(arguments.state_directory);
@@ -93,7 +100,7 @@ Status Serve(const Arguments& arguments) {
   const Durability durability = arguments.no_sync ? Durability::kProcessDeath : Durability::kPowerCut;
   TILTH_ASSIGN_OR_RETURN(const std::unique_ptr<Store> store,
                          OpenSqliteStore(StrCat(arguments.state_directory, "/tracker.db"), durability));
-  TILTH_ASSIGN_OR_RETURN(const std::unique_ptr<FarmSecurity> security, OpenSecurity(arguments, lifetime_s));
+  TILTH_ASSIGN_OR_RETURN(const std::unique_ptr<FarmSecurity> security, OpenSecurity(arguments));
   TrackerOptions options = arguments.tracker;
   std::unique_ptr<FarmMetrics> metrics;  // outlives the server
   if (!arguments.metrics.empty()) {
@@ -126,23 +133,29 @@ void AddFarmCommand(CLI::App& app, int* exit_code) {
   CLI::App* serve =
       farm->add_subcommand("serve", "Runs a tracker until Ctrl-C; it goes on where a former one was left");
   serve->footer("Example:\n  tilth farm serve --listen 127.0.0.1:9190 --state /var/lib/tilth");
-  serve->callback([arguments, exit_code] { *exit_code = ReportStatus("farm serve", Serve(*arguments)); });
+  serve->callback([arguments, exit_code] {
+    const Status status = Serve(*arguments);
+    *exit_code = status.ok() ? kExitOk : ReportError("farm serve", status);
+  });
   serve
       ->add_option("--listen", a.listen,
                    "HOST:PORT; port 0: any free one. Off loopback only with TLS: `tilth farm init` first")
       ->capture_default_str()
       ->check(CheckListenAddress);
-  serve->add_option("--state", a.state_directory, "Directory of the durable queue")->capture_default_str();
+  serve->add_option("--state", a.state_directory, "Directory of the durable queue")
+      ->capture_default_str()
+      ->check([](const std::string& path) { return path.empty() ? "it is empty" : ""; });
   serve->add_flag("--no-sync", a.no_sync,
                   "Do not wait for the disk: the newest trials and results survive the death of the process, "
                   "but not a power cut");
   serve->add_option("--port-file", a.port_file, "Write the port here once it listens");
   serve->add_option("--metrics", a.metrics, "HOST:PORT on loopback: figures for Prometheus at http://HOST:PORT/metrics")
-      ->check(CheckListenAddress);
+      ->check(CheckMetricsAddress);
   serve
       ->add_option("--certificate-lifetime", a.certificate_lifetime,
                    "Of certificates that are made from now on; each is renewed after two thirds of it")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(CheckLifetime);
   CLI::Option* insecure =
       serve->add_flag("--insecure", a.insecure, "Listen in the clear off loopback; say --yes-in-the-clear, too");
   serve

@@ -39,6 +39,9 @@ Status Show(const Arguments& arguments, const std::function<StatusOr<std::string
 
 StatusOr<std::string> Devices(const Arguments& arguments) {
   TILTH_ASSIGN_OR_RETURN(std::vector<DeviceStatus> devices, ListDevices(arguments.address, arguments.device_class));
+  if (devices.empty() && !arguments.device_class.empty() && !arguments.json) {
+    return StrCat("no devices of class ", arguments.device_class, "; `tilth farm devices` lists all\n");
+  }
   if (arguments.device.empty()) {
     return arguments.json ? DevicesToJson(devices) : ShowDevices(std::move(devices), TerminalWidth());
   }

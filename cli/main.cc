@@ -43,14 +43,30 @@ std::vector<std::string> CommandNames(const CLI::App& app) {
   return names;
 }
 
-int ReportUnknownCommand(const std::vector<std::string>& names, const std::string& given) {
-  absl::FPrintF(stderr, "tilth: error: there is no command '%s'; the commands are: %s.", given,
+void ReportUnknownCommand(std::string_view words, const std::vector<std::string>& names, const std::string& given) {
+  absl::FPrintF(stderr, "%s: error: there is no command '%s'; the commands are: %s.", words, given,
                 absl::StrJoin(names, ", "));
   for (const std::string& name : names) {
     if (EditDistance(given, name) <= 2) absl::FPrintF(stderr, " Did you mean '%s'?", name);
   }
-  absl::FPrintF(stderr, "\nTry 'tilth --help'.\n");
-  return kExitUsage;
+  absl::FPrintF(stderr, "\nTry '%s --help'.\n", words);
+}
+
+// Whether all words that stand where a command belongs are one; what is wrong has been said if not.
+bool CommandsAreKnown(const CLI::App& app, const std::vector<std::string>& arguments) {
+  const CLI::App* at = &app;
+  std::string words = app.get_name();
+  for (const std::string& word : arguments) {
+    const std::vector<std::string> names = CommandNames(*at);
+    if (names.empty() || word.starts_with("-")) break;
+    if (std::find(names.begin(), names.end(), word) == names.end()) {
+      ReportUnknownCommand(words, names, word);
+      return false;
+    }
+    at = at->get_subcommand(word);
+    StrAppend(&words, " ", word);
+  }
+  return true;
 }
 
 // The words of the innermost command that was parsed: "tilth log stats".
@@ -84,10 +100,7 @@ int Main(int argc, char** argv) {
   AddTuneCommand(app, &exit_code);
   AddZooCommand(app, &exit_code);
 
-  const std::vector<std::string> names = CommandNames(app);
-  if (argc > 1 && argv[1][0] != '-' && std::find(names.begin(), names.end(), argv[1]) == names.end()) {
-    return ReportUnknownCommand(names, argv[1]);
-  }
+  if (!CommandsAreKnown(app, {argv + 1, argv + argc})) return kExitUsage;
   // Debian's Abseil, which gRPC uses, looks for cycles of locks at every one otherwise: 5 % of a busy tracker.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   try {

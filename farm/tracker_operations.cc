@@ -30,9 +30,9 @@ proto::ListDevicesReply Tracker::ListDevices(const std::string& device_class) {
     status->set_reserved_for(device->settings.reserved_for);
     const ClassComparison& comparison = compared[device.get()];
     status->set_normalization(comparison.normalization);
-    status->set_warning(device->health.condition() == DeviceCondition::kSuspect ? device->health.Reason()
-                                                                                : comparison.warning);
     if (device->port != nullptr) {
+      status->set_warning(device->health.condition() == DeviceCondition::kSuspect ? device->health.Reason()
+                                                                                  : comparison.warning);
       status->set_attached_seconds(static_cast<double>(clock_.NowNs() - device->attached_ns) * 1e-9);
     }
   }

@@ -293,7 +293,8 @@ class TrackerServer::Impl {
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || port_ == 0) {
-      return absl::UnavailableError(StrCat("cannot listen at ", address, "; is another tracker running there?"));
+      return absl::UnavailableError(StrCat(
+          "cannot listen at ", address, "; is another tracker running there, or is the address not this machine's?"));
     }
     if (options_.security != nullptr) ticker_.emplace(*options_.security);
     return absl::OkStatus();

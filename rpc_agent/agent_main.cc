@@ -12,6 +12,7 @@
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
 #include "absl/algorithm/container.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/files.h"
@@ -29,7 +30,8 @@ namespace tilth {
 namespace {
 
 constexpr int kExitFailure = 1, kExitUsage = 2;
-constexpr int64_t kLargestMemoryMb = int64_t{1} << 40;
+// The runner itself needs some, and calibration most.
+constexpr int64_t kSmallestMemoryMb = 128, kLargestMemoryMb = int64_t{1} << 30;
 constexpr char kFooter[] =
     "Examples:\n"
     "  tilth-agent join lab:9190 --token TOKEN             as `tilth farm enroll` prints it; once\n"
@@ -176,6 +178,12 @@ std::string CheckClass(const std::string& name) {
                 "' cannot be a device class: letters, digits and the characters . _ @ + -, not begun by . or -");
 }
 
+std::string CheckMemoryLimit(const std::string& text) {
+  int64_t mb = 0;
+  if (absl::SimpleAtoi(text, &mb) && (mb == 0 || (mb >= kSmallestMemoryMb && mb <= kLargestMemoryMb))) return "";
+  return StrCat("'", Printable(text), "': give at least ", kSmallestMemoryMb, " MiB, or 0 for none");
+}
+
 int Main(int argc, char** argv) {
   CLI::App app("Attaches this machine to a Tilth tracker as a device that measures kernels.", "tilth-agent");
   app.footer(kFooter);
@@ -194,7 +202,7 @@ int Main(int argc, char** argv) {
   app.add_option("--core", arguments.core, "The core to measure on (default: the last one)")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--memory-limit", arguments.memory_limit_mb, "Of a trial, in MiB; 0: none (default: half of memory)")
-      ->check(CLI::Range(int64_t{0}, kLargestMemoryMb));
+      ->check(CheckMemoryLimit);
   app.add_flag("--recalibrate", arguments.recalibrate, "Measure the device's peaks again, although they are known");
   app.add_option("--runner", arguments.runner, "The tilth-runner to use (default: beside this program)");
   app.add_option("--runner-wrapper", arguments.runner_wrapper, "Put before the runner: \"qemu-aarch64 -L SYSROOT\"");
@@ -209,7 +217,10 @@ int Main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kExitUsage;
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    const std::string command = join->parsed() ? "tilth-agent join" : "tilth-agent";
+    std::fprintf(stderr, "%s: error: %s\nTry '%s --help'.\n", command.c_str(), error.what(), command.c_str());
+    return kExitUsage;
   }
   SetLogTag("agent");
   if (arguments.verbose) SetLogLevel(LogLevel::kInfo);

@@ -173,10 +173,7 @@ struct ChildPlan {
   for (int i = 0; i < 4; ++i) {
     if (plan.fds[i] >= 0 && dup2(plan.fds[i], i) < 0) FailInChild(plan);
   }
-  SetLimit(RLIMIT_AS, plan.limits->address_space_bytes);
   SetLimit(RLIMIT_FSIZE, plan.limits->file_size_bytes);
-  SetLimit(RLIMIT_CPU, plan.limits->cpu_seconds);
-  SetLimit(RLIMIT_NOFILE, plan.limits->open_files);
   rlimit no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
   if (plan.working_directory != nullptr && chdir(plan.working_directory) != 0) FailInChild(plan);

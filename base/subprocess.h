@@ -20,10 +20,7 @@ enum class ChildStream { kInherit, kDiscard, kCapture };
 
 // setrlimit values of the child; 0 leaves the inherited limit. Core dumps are always off.
 struct ResourceLimits {
-  int64_t address_space_bytes = 0;
   int64_t file_size_bytes = 0;  // the largest file the child may write
-  int64_t cpu_seconds = 0;
-  int64_t open_files = 0;
 };
 
 struct SubprocessOptions {

@@ -9,7 +9,7 @@
 namespace tilth {
 namespace {
 
-constexpr int64_t kStoreCountsNs = 30'000'000'000;
+constexpr int64_t kStoreCountsNs = 30'000'000'000, kParts = 1'000;
 
 bool OperatorHolds(const StoredDevice& settings) {
   return settings.mode != StoredDevice::Mode::kOpen || !settings.reserved_for.empty();
@@ -56,7 +56,10 @@ void Tracker::StoreRecord(DeviceState& device) {
 }
 
 void Tracker::RecordSoon(DeviceState& device) {
-  if (device.record_timer_ns == kNever) SetRecordTimer(device, clock_.NowNs() + kStoreCountsNs);
+  if (device.record_timer_ns != kNever) return;
+  // Spread: a thousand devices that begin together are not stored together.
+  const auto part = static_cast<int64_t>(device.turn % kParts);
+  SetRecordTimer(device, clock_.NowNs() + kStoreCountsNs - part * (kStoreCountsNs / 2 / kParts));
 }
 
 void Tracker::ForgetLater(DeviceState& device) {

@@ -2,7 +2,7 @@
 //
 // The client hides failures that pass: it reconnects with back-off, opens its session again and submits unfinished
 // trials again, so that a tracker may be killed and restarted at any time. A tracker that stays away longer than
-// `reconnect_timeout_ms` is kUnavailable, with its address.
+// `reconnect_timeout_ms`, or for so long cannot store its state, is kUnavailable, with its address and what it says.
 //
 // Thread-safe: threads may submit while another waits. WaitResults calls wait for each other.
 #pragma once
@@ -35,8 +35,8 @@ struct FarmClientOptions {
 
 class FarmClient {
  public:
-  // kUnavailable: nobody answers at the address within connect_timeout_ms. kFailedPrecondition: the tracker speaks
-  // another protocol version (both are named).
+  // kUnavailable: nobody answers at the address within connect_timeout_ms, or a tracker that cannot work.
+  // kFailedPrecondition: the tracker speaks another protocol version (both are named).
   static StatusOr<std::unique_ptr<FarmClient>> Connect(const FarmClientOptions& options);
   ~FarmClient();  // ends the session if the tracker is there
   FarmClient(const FarmClient&) = delete;

@@ -69,8 +69,7 @@ class FarmClient::Impl {
     }
     for (size_t i = 0; i < messages.size(); ++i) {
       if (const Status used = blobs_.Use(*messages[i]); !used.ok()) {
-        messages.resize(i);
-        Release(messages);
+        for (size_t before = 0; before < i; ++before) blobs_.Release(*messages[before]);
         return used;
       }
     }
@@ -81,8 +80,9 @@ class FarmClient::Impl {
     const Status submitted = SubmitWhenAllowed(messages);
     if (!submitted.ok()) {
       std::lock_guard lock(mutex_);
-      for (const auto& message : messages) unfinished_.erase(message->trial_id());
-      Release(messages);
+      for (const auto& message : messages) {
+        if (unfinished_.erase(message->trial_id()) > 0) blobs_.Release(*message);
+      }
     }
     return Annotate(submitted, "submitting trials");
   }
@@ -141,10 +141,6 @@ class FarmClient::Impl {
 
  private:
   using TrialMessages = std::vector<std::shared_ptr<const proto::Trial>>;
-
-  void Release(const TrialMessages& messages) {
-    for (const auto& message : messages) blobs_.Release(*message);
-  }
 
   // ClientConnection::Retry for a session that exists: whenever the tracker has been away, or has lost the session or a
   // blob, everything unfinished is sent again first, which is harmless if the tracker still has it.

@@ -66,7 +66,10 @@ void ClientBlobs::AddTo(const proto::Trial& trial, bool all, proto::SubmitReques
 void ClientBlobs::MarkSent(const proto::SubmitRequest& request) {
   std::lock_guard lock(mutex_);
   for (const proto::Blob& blob : request.blobs()) {
-    if (const auto found = entries_.find(blob.hash()); found != entries_.end()) found->second.sent = true;
+    const auto found = entries_.find(blob.hash());
+    // The result may have been quicker than the reply, and the tracker forgets the artifact with its last trial.
+    if (found == entries_.end() || (found->second.trials == 0 && !found->second.baseline)) continue;
+    found->second.sent = true;
   }
 }
 

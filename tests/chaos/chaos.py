@@ -226,6 +226,8 @@ def main():
     folder = options.keep.resolve() if options.keep else pathlib.Path(tempfile.mkdtemp(prefix="tilth-chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
     adopt_orphans()
+    # Nobody is left behind then, either.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("scripts/chaos: ended"))
     run = Run(options, folder)
     try:
         try:

@@ -96,6 +96,11 @@ class Statement {
   int bind_error_ = 0;
 };
 
+enum class CheckpointMode {
+  kAsFarAsPossible,
+  kEmptied,  // waits for other connections and leaves an empty log
+};
+
 class Database {
  public:
   static StatusOr<std::unique_ptr<Database>> Open(const std::string& path, const Options& options = {});
@@ -117,8 +122,7 @@ class Database {
   Status Sync() const;
 
   // Moves what is in the log into the file, and syncs both. Other connections may write meanwhile; the log begins again
-  // when it has been moved to its end. kEmptied waits for other connections and leaves an empty log.
-  enum class CheckpointMode { kAsFarAsPossible, kEmptied };
+  // when it has been moved to its end.
   Status Checkpoint(CheckpointMode mode);
   // Pages in the log after the last commit of this connection. From any thread.
   int LogPages() const { return log_pages_; }

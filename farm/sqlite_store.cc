@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "base/logging.h"
 #include "db/sqlite.h"
 
 namespace tilth {
@@ -125,7 +126,9 @@ class SqliteStore : public Store {
     TILTH_RETURN_IF_ERROR(transaction_->Commit());
     transaction_.reset();
     if (database_->LogPages() < kTooLongLog) return absl::OkStatus();
-    return database_->Checkpoint(sqlite::Database::CheckpointMode::kAsFarAsPossible);
+    // What is committed stays committed if that fails; a log that grows until the disk is full fails a commit in the end.
+    database_->Checkpoint(sqlite::CheckpointMode::kAsFarAsPossible).IgnoreError();
+    return absl::OkStatus();
   }
 
   void Rollback() override { transaction_.reset(); }
@@ -133,13 +136,8 @@ class SqliteStore : public Store {
   Status Sync() override {
     Status synced;
     if (durability_ == Durability::kPowerCut) synced = database_->Sync();
-    const int pages = database_->LogPages();
-    if (pages < moved_pages_) moved_pages_ = 0;
-    if (synced.ok() && pages >= moved_pages_ + kLongLog) {
-      moved_pages_ = pages;
-      synced = log_mover_->Checkpoint(sqlite::Database::CheckpointMode::kAsFarAsPossible);
-    }
     if (!synced.ok()) sync_failed_ = true;
+    if (synced.ok()) MoveLog();
     return synced;
   }
 
@@ -237,11 +235,21 @@ class SqliteStore : public Store {
   }
 
  private:
+  // Beside the tracker's own thread, when there is enough to move.
+  void MoveLog() {
+    const int pages = database_->LogPages();
+    if (pages < moved_pages_) moved_pages_ = 0;
+    if (pages < moved_pages_ + kLongLog) return;
+    moved_pages_ = pages;
+    const Status moved = log_mover_->Checkpoint(sqlite::CheckpointMode::kAsFarAsPossible);
+    if (!moved.ok()) LogWarning("the tracker's log grows: ", moved.message());
+  }
+
   // After a sync that failed, no later one makes the log whole on the disk. Its pages, which can still be read, are
   // written into the database, and a new log begins.
   Status Heal() {
     if (!sync_failed_) return absl::OkStatus();
-    TILTH_RETURN_IF_ERROR(database_->Checkpoint(sqlite::Database::CheckpointMode::kEmptied));
+    TILTH_RETURN_IF_ERROR(database_->Checkpoint(sqlite::CheckpointMode::kEmptied));
     sync_failed_ = false;
     return absl::OkStatus();
   }

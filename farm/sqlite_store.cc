@@ -126,19 +126,28 @@ class SqliteStore : public Store {
     TILTH_RETURN_IF_ERROR(transaction_->Commit());
     transaction_.reset();
     if (database_->LogPages() < kTooLongLog) return absl::OkStatus();
-    // What is committed stays committed if that fails; a log that grows until the disk is full fails a commit in the end.
-    database_->Checkpoint(sqlite::CheckpointMode::kAsFarAsPossible).IgnoreError();
+    // What is committed stays committed if that fails; a log that grows until the disk is full fails a commit in the
+    // end.
+    MoveLog(*database_);
     return absl::OkStatus();
   }
 
-  void Rollback() override { transaction_.reset(); }
+  void Rollback() override {
+    transaction_.reset();
+    // A disk that has no room for a longer log may have room for what is in it, and then the log begins again.
+    MoveLog(*database_);
+  }
 
   Status Sync() override {
-    Status synced;
-    if (durability_ == Durability::kPowerCut) synced = database_->Sync();
-    if (!synced.ok()) sync_failed_ = true;
-    if (synced.ok()) MoveLog();
-    return synced;
+    if (sync_failed_) return absl::UnavailableError(StrCat(database_->path(), ": the disk has lost what was written"));
+    if (durability_ == Durability::kPowerCut) {
+      if (Status synced = database_->Sync(); !synced.ok()) {
+        sync_failed_ = true;
+        return synced;
+      }
+    }
+    MoveLongLog();
+    return absl::OkStatus();
   }
 
   Status PutSession(const StoredSession& session) override {
@@ -236,13 +245,20 @@ class SqliteStore : public Store {
 
  private:
   // Beside the tracker's own thread, when there is enough to move.
-  void MoveLog() {
+  void MoveLongLog() {
     const int pages = database_->LogPages();
     if (pages < moved_pages_) moved_pages_ = 0;
     if (pages < moved_pages_ + kLongLog) return;
     moved_pages_ = pages;
-    const Status moved = log_mover_->Checkpoint(sqlite::CheckpointMode::kAsFarAsPossible);
-    if (!moved.ok()) LogWarning("the tracker's log grows: ", moved.message());
+    MoveLog(*log_mover_);
+  }
+
+  void MoveLog(sqlite::Database& by) {
+    const Status moved = by.Checkpoint(sqlite::CheckpointMode::kAsFarAsPossible);
+    if (moved.ok()) return;
+    LogWarning("the tracker's log grows: ", moved.message());
+    // It syncs, too. A disk that fails tells that once, and this was the time.
+    if (!absl::IsResourceExhausted(moved)) sync_failed_ = true;
   }
 
   // After a sync that failed, no later one makes the log whole on the disk. Its pages, which can still be read, are

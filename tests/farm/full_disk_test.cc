@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 
 #include "base/files.h"
 #include "base/subprocess.h"
@@ -39,12 +40,13 @@ class FullDiskTest : public ::testing::Test {
   }
 
   // What a full disk does to a process, one with the limit of a file's size meets, too: its writes fail.
-  void LetItWrite(bool may) {
+  void LimitFiles(rlim_t bytes) {
     rlimit limit{};
     ASSERT_EQ(prlimit(tracker_->pid(), RLIMIT_FSIZE, nullptr, &limit), 0);
-    limit.rlim_cur = may ? limit.rlim_max : 1;
+    limit.rlim_cur = std::min(bytes, limit.rlim_max);
     ASSERT_EQ(prlimit(tracker_->pid(), RLIMIT_FSIZE, &limit, nullptr), 0);
   }
+  void LetItWrite(bool may) { LimitFiles(may ? RLIM_INFINITY : 1); }
 
   StatusOr<std::unique_ptr<FarmClient>> Connect(int64_t timeout_ms) {
     return FarmClient::Connect({.address = address_, .device_class = "c", .connect_timeout_ms = timeout_ms});
@@ -89,6 +91,16 @@ TEST_F(FullDiskTest, TheTrackerLogsTheFailureOnceAndThatItGoesOn) {
   const std::string log = EndItAndReadItsLog();
   EXPECT_LE(std::count(log.begin(), log.end(), '\n'), 6) << log;
   EXPECT_THAT(log, HasSubstr("goes on from what is stored"));
+}
+
+TEST_F(FullDiskTest, ALogThatMayNotGrowIsMovedIntoTheDatabaseWhichHasRoom) {
+  const std::string log = StrCat(directory_->File("state"), "/tracker.db-wal");
+  const auto begun_bytes = std::filesystem::file_size(log);
+  LimitFiles(begun_bytes + (rlim_t{64} << 10));
+  for (int session = 0; session < 100; ++session) {
+    const auto client = Connect(60'000);
+    ASSERT_TRUE(client.ok()) << session << ": " << client.status();
+  }
 }
 
 }  // namespace

@@ -63,6 +63,10 @@ void KeepOff(int core) {
   if (CPU_COUNT(&set) > 0) sched_setaffinity(0, sizeof set, &set);
 }
 
+// Whether this machine failed, as when it has no more processes or descriptors: another one may carry the trial out, or
+// this one later. A baseline that does not run is the trial's own.
+bool IsOwnFailure(const Status& executed) { return !executed.ok() && !absl::IsFailedPrecondition(executed); }
+
 }  // namespace
 
 class Agent::Impl {
@@ -261,6 +265,7 @@ class Agent::Impl {
     const int64_t begin_ns = SystemClock().NowNs();
     MeasureResult result = executor_->Execute(trial, *artifact_path, *baseline_path);
     const int64_t end_ns = SystemClock().NowNs();
+    if (IsOwnFailure(result.status)) return ReturnLease(waiting.grant.lease(), result.status);
     if (confirm_results_) {
       results_since_reading_ = true;
     } else {

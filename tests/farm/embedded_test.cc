@@ -4,13 +4,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <map>
 #include <sstream>
 
+#include "absl/strings/match.h"
 #include "base/files.h"
 #include "base/rng.h"
 #include "farm/client.h"
+#include "farm/operations.h"
 #include "rpc_agent/test_kernels.h"
 
 namespace tilth {
@@ -76,6 +79,26 @@ class EmbeddedFarmTest : public ::testing::Test {
   std::unique_ptr<FarmClient> client_;
   std::string baseline_, baseline_hash_;
 };
+
+TEST_F(EmbeddedFarmTest, ADeviceThatCanStartNoRunnerGivesTrialsBackAndRests) {
+  const std::string good = Compile({}).value();
+  EXPECT_TRUE(Measure({TrialOf("before", good, baseline_hash_)})["before"].Measured());
+  rlimit limit{};
+  ASSERT_EQ(prlimit(farm_->agent_pid(), RLIMIT_NOFILE, nullptr, &limit), 0);
+  const rlimit no_more{1, limit.rlim_max};
+  ASSERT_EQ(prlimit(farm_->agent_pid(), RLIMIT_NOFILE, &no_more, nullptr), 0);
+  ASSERT_TRUE(client_->Submit({TrialOf("t", good, baseline_hash_)}).ok());
+  const auto reason = [this] { return ListDevices(farm_->address(), "").value().at(0).reason; };
+  std::map<std::string, MeasureResult> results;
+  while (results.empty() && !absl::StrContains(reason(), "rest")) {
+    const auto early = client_->WaitResults(10);
+    ASSERT_TRUE(early.ok()) << early.status();
+    for (const MeasureResult& result : *early) results[result.trial_id] = result;
+  }
+  ASSERT_EQ(prlimit(farm_->agent_pid(), RLIMIT_NOFILE, &limit, nullptr), 0);
+  if (results.empty()) results = Collect(1);
+  EXPECT_TRUE(results["t"].Measured()) << results["t"].status;
+}
 
 TEST_F(EmbeddedFarmTest, GoodKernelIsVerifiedAndTimed) {
   const MeasureResult result = MeasureKernel({});

@@ -19,7 +19,7 @@ Status Tracker::Restore() {
   TILTH_ASSIGN_OR_RETURN(epoch_, store_.NextEpoch());
   TILTH_ASSIGN_OR_RETURN(const StoredContents contents, store_.Load());
   for (const StoredDevice& device : contents.devices) settings_[device.agent_id] = device;
-  for (const StoredRecord& record : contents.records) TILTH_RETURN_IF_ERROR(RestoreRecord(record));
+  for (const StoredRecord& record : contents.records) RestoreRecord(record);
   for (const StoredPoison& poison : contents.poison) poison_until_ms_[poison.artifact_hash] = poison.until_ms;
   for (const StoredContents::SessionContents& session : contents.sessions) {
     TILTH_RETURN_IF_ERROR(RestoreSession(session));

@@ -175,7 +175,7 @@ class Tracker {
   void CloseStream(DeviceState& device, const Status& why);
 
   // ---- what is remembered of devices
-  Status RestoreRecord(const StoredRecord& record);
+  void RestoreRecord(const StoredRecord& record);
   void StoreRecord(DeviceState& device);
   // Its counts have changed: they are stored with those of the next seconds.
   void RecordSoon(DeviceState& device);

@@ -3,8 +3,10 @@
 // been away for long is forgotten, unless an operator has said something about it.
 #include <algorithm>
 
+#include "base/logging.h"
 #include "farm/event_log.h"
 #include "farm/tracker.h"
+#include "proto/names.h"
 
 namespace tilth {
 namespace {
@@ -17,10 +19,11 @@ bool OperatorHolds(const StoredDevice& settings) {
 
 }  // namespace
 
-Status Tracker::RestoreRecord(const StoredRecord& record) {
+void Tracker::RestoreRecord(const StoredRecord& record) {
   proto::AgentHello hello;
   if (!hello.ParseFromString(record.hello)) {
-    return absl::DataLossError(StrCat("the record of device ", record.agent_id, " is damaged"));
+    // No trial is lost with it, and its agent brings another.
+    return LogWarning("the record of device ", Printable(record.agent_id), " is damaged: it is left out");
   }
   DeviceState& device = DeviceOf(record.agent_id, hello.device().device_class());
   device.hello = std::move(hello);
@@ -37,7 +40,6 @@ Status Tracker::RestoreRecord(const StoredRecord& record) {
   // One that was attached has been away only for as long as the tracker.
   if (record.offline_since_ms > 0) device.offline_since_ms = record.offline_since_ms;
   ForgetLater(device);
-  return absl::OkStatus();
 }
 
 void Tracker::StoreRecord(DeviceState& device) {

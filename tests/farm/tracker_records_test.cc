@@ -50,6 +50,18 @@ TEST_F(TrackerRecordsTest, ADeviceIsKnownWithItsCountsBeforeItsAgentIsBackAfterA
   EXPECT_EQ(Only().trials_done(), 1);
 }
 
+TEST_F(TrackerRecordsTest, ADamagedRecordIsLeftOutAndReplacedWhenItsAgentComes) {
+  Attach("x");
+  ASSERT_TRUE(store_.Begin().ok());
+  ASSERT_TRUE(store_.PutRecord({.agent_id = "y", .hello = "\xff\xff", .trials_done = 5}).ok());
+  ASSERT_TRUE(store_.Commit().ok());
+  Restart();
+  EXPECT_EQ(Only().agent_id(), "x");
+  Attach("y");
+  EXPECT_EQ(Devices(), 2);
+  EXPECT_NE(store_.Load()->records.at(1).hello, "\xff\xff");
+}
+
 TEST_F(TrackerRecordsTest, CountsAreStoredNowAndThenAndNotWithEveryTrial) {
   const auto stored_count = [this] { return store_.Load()->records[0].trials_done; };
   ASSERT_TRUE(Submit({"a", "b"}).ok());

@@ -1,5 +1,6 @@
 #include "farm/tracker_loop.h"
 
+#include <algorithm>
 #include <chrono>
 #include <iterator>
 #include <utility>
@@ -46,23 +47,22 @@ void TrackerLoop::Post(Event event, Dropped dropped) {
 }
 
 void TrackerLoop::Run() {
-  for (;;) {
-    std::deque<Item> batch = NextBatch();
-    if (batch.empty() && stop_) break;
+  for (std::deque<Item> batch; NextBatch(&batch);) {
     if (tracker_ == nullptr) Reload();
     Apply(batch);
   }
   if (tracker_ != nullptr) tracker_->Abandon(absl::UnavailableError("the tracker ends"));
 }
 
-std::deque<TrackerLoop::Item> TrackerLoop::NextBatch() {
+bool TrackerLoop::NextBatch(std::deque<Item>* batch) {
+  batch->clear();
   std::unique_lock lock(mutex_);
   wake_.wait_for(lock, kTick, [this] { return stop_ || !queue_.empty(); });
-  if (queue_.size() <= kMaxBatch) return std::exchange(queue_, {});
-  std::deque<Item> batch(std::make_move_iterator(queue_.begin()),
-                         std::make_move_iterator(queue_.begin() + static_cast<std::ptrdiff_t>(kMaxBatch)));
-  queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(kMaxBatch));
-  return batch;
+  if (stop_ && queue_.empty()) return false;
+  const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(std::min(queue_.size(), kMaxBatch));
+  batch->assign(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
+  queue_.erase(queue_.begin(), end);
+  return true;
 }
 
 void TrackerLoop::Apply(std::deque<Item>& batch) {

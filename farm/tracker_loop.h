@@ -50,8 +50,8 @@ class TrackerLoop {
   TrackerLoop(const TrackerOptions& options, Store& store, const Clock& clock)
       : options_(options), store_(store), clock_(clock), effects_(store, options.observer) {}
   void Run();
-  // Waits for work or the next tick; empty and `stop_`: the end.
-  std::deque<Item> NextBatch();
+  // Waits for work or the next tick, which comes without any; false: the end.
+  bool NextBatch(std::deque<Item>* batch);
   void Apply(std::deque<Item>& batch);
   void Observe(size_t events, int64_t begun_ns);
   // Ends everything that depends on what could not be stored.

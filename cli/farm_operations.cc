@@ -46,7 +46,7 @@ StatusOr<std::string> Devices(const Arguments& arguments) {
     return arguments.json ? DevicesToJson(devices) : ShowDevices(std::move(devices), TerminalWidth());
   }
   std::erase_if(devices, [&](const DeviceStatus& status) {
-    return status.device.host_name != arguments.device && !status.agent_id.starts_with(arguments.device);
+    return !MeansDevice(arguments.device, status.device.host_name, status.agent_id);
   });
   if (devices.empty()) {
     return absl::NotFoundError(
@@ -138,7 +138,9 @@ void AddFarmOperations(CLI::App* farm, int* exit_code) {
     CLI::App* command = AddAction(
         farm, name, verb.description, StrCat("  tilth farm ", name, " ", verb.example, " --farm lab:9190"), arguments,
         exit_code, [change = verb.change](const Arguments& given) { return Change(given, change); });
-    command->add_option("DEVICE", a.device, "Agent id or host name")->required()->check(CheckNameArgument);
+    command->add_option("DEVICE", a.device, "A host name, or the beginning of an agent id")
+        ->required()
+        ->check(CheckNameArgument);
     if (verb.change != DeviceChange::kReserve) continue;
     command->add_option("--user,--for", a.user, "Whom")->required()->check(CheckNameArgument);
   }

@@ -144,15 +144,27 @@ StatusOr<int> Tracker::SetDevice(const proto::SetDeviceRequest& request) {
     return absl::InvalidArgumentError("a device is reserved for a user; none is given");
   }
   TILTH_RETURN_IF_ERROR(CheckUser(request.user()));
-  int count = 0;
+  std::vector<DeviceState*> named, begun;
   for (auto& [agent_id, device] : devices_) {
-    if (agent_id != request.device() && device->hello.device().host_name() != request.device()) continue;
-    Apply(*device, request);
-    ++count;
+    const std::string& host = device->hello.device().host_name();
+    if (agent_id == request.device() || host == request.device()) {
+      named.push_back(device.get());
+    } else if (MeansDevice(request.device(), host, agent_id)) {
+      begun.push_back(device.get());
+    }
   }
-  if (count > 0) return count;
-  return absl::NotFoundError(StrCat("no device has the agent id or host name '", Printable(request.device()),
-                                    "'; `tilth farm devices` lists them"));
+  // All of a host are meant together, but not all whose ids happen to begin alike.
+  const std::vector<DeviceState*>& meant = named.empty() ? begun : named;
+  if (meant.empty()) {
+    return absl::NotFoundError(StrCat("no device has the agent id or host name '", Printable(request.device()),
+                                      "'; `tilth farm devices` lists them"));
+  }
+  if (named.empty() && begun.size() > 1) {
+    return absl::InvalidArgumentError(StrCat("the agent ids of ", meant.size(), " devices begin with '",
+                                             Printable(request.device()), "'; give more of one"));
+  }
+  for (DeviceState* device : meant) Apply(*device, request);
+  return static_cast<int>(meant.size());
 }
 
 void Tracker::Apply(DeviceState& device, const proto::SetDeviceRequest& request) {

@@ -39,6 +39,14 @@ std::string CheckPlainNameArgument(const std::string& name) {
                 "' cannot be such a name: 1 to 64 letters, digits and the characters . _ @ + -, not begun by -");
 }
 
+bool MeansDevice(std::string_view text, std::string_view host_name, std::string_view agent_id) {
+  if (text == host_name) return true;
+  if (text.size() > host_name.size() && text.starts_with(host_name) && text[host_name.size()] == '/') {
+    text.remove_prefix(host_name.size() + 1);
+  }
+  return !text.empty() && agent_id.starts_with(text);
+}
+
 std::string Printable(std::string_view text) {
   return absl::CHexEscape(absl::string_view(text.data(), std::min(text.size(), kMaxPrinted))).substr(0, kMaxPrinted);
 }

@@ -23,6 +23,10 @@ std::string CheckNameArgument(const std::string& name);
 // For one that must be an IsPlainName.
 std::string CheckPlainNameArgument(const std::string& name);
 
+// Whether an operator who says `text` means this device: its host, its agent id or how that begins, or both, as
+// `tilth farm devices` tells the devices of one host apart: HOST/BEGINNING.
+bool MeansDevice(std::string_view text, std::string_view host_name, std::string_view agent_id);
+
 // For log lines and messages: control characters and whatever is not ASCII escaped, at most 100 characters.
 std::string Printable(std::string_view text);
 

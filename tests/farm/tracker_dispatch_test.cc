@@ -39,6 +39,20 @@ TEST_F(TrackerTest, AReservedDeviceServesItsUserAloneAlsoOverARestart) {
   EXPECT_EQ(SetDevice("x", proto::SetDeviceRequest::RESERVE).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
+TEST_F(TrackerTest, OperatorsNameADeviceAsTheListDoesOrByHowItsIdBegins) {
+  for (const char* agent : {"e8fb", "e900", "f0"}) Attach(agent);
+  constexpr auto kDrain = proto::SetDeviceRequest::DRAIN;
+  for (const char* one : {"e8fb-host/e8", "e8fb-host", "e8fb", "e9", "f"}) {
+    EXPECT_EQ(SetDevice(one, kDrain).value_or(0), 1) << one;
+  }
+  for (const char* nobody : {"e9-host/e8", "e8fb-host/e9", "e8fb-hos", "/e8", "f00"}) {
+    EXPECT_EQ(SetDevice(nobody, kDrain).status().code(), absl::StatusCode::kNotFound) << nobody;
+  }
+  const Status two = SetDevice("e", kDrain).status();
+  EXPECT_EQ(two.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(two.message()), ::testing::HasSubstr("the agent ids of 2 devices begin with 'e'; give more"));
+}
+
 TEST_F(TrackerTest, TrialsWithOneWordGoToOneDevice) {
   auto x = Attach("x", 2), y = Attach("y", 2), z = Attach("z", 2);
   ASSERT_TRUE(SubmitTogether("first", {"a1", "a2", "a3"}).ok());

@@ -57,7 +57,8 @@ void Tracker::MeasureAgain(TrialState& trial, const proto::MeasureResult& spoile
   if (++trial.lease.spoiled < options_.max_spoiled) return LoseLease(trial, cause, Loss::kTakenBack);
   proto::MeasureResult result;
   result.set_status_code(static_cast<int>(absl::StatusCode::kUnavailable));
-  result.set_status_message(StrCat("measured ", trial.lease.spoiled, " times on devices that were not well; the last time, ",
+  result.set_status_message(StrCat("measured ", trial.lease.spoiled,
+                                   " times on devices that were not well; the last time, ",
                                    Printable(trial.lease.agent_id), ": ", cause));
   Finish(trial, std::move(result));
 }

@@ -56,10 +56,10 @@ struct SessionState {
   StoredSession stored;
   uint64_t number = 0;  // in order of opening
   absl::flat_hash_map<std::string, std::unique_ptr<TrialState>> trials;
-  std::set<TrialState*, BySubmission> queue;  // to hand out; what came back goes first, being older
-  std::map<uint64_t, TrialState*> results;    // by done_order: done and not acknowledged
+  std::set<TrialState*, BySubmission> queue;                     // to hand out; what came back goes first, being older
+  std::map<uint64_t, TrialState*> results;                       // by done_order: done and not acknowledged
   absl::flat_hash_map<std::string, std::string> device_of_word;  // Trial.together: where such a trial went last
-  std::set<std::string> baselines;            // kept until the session ends: its next trials need them again
+  std::set<std::string> baselines;  // kept until the session ends: its next trials need them again
   int64_t running = 0;
   int64_t delivered = 0;
   double trial_seconds = 0;  // what its trials have taken, a moving average

@@ -30,6 +30,7 @@ namespace tilth {
 namespace {
 
 constexpr int kExitFailure = 1, kExitUsage = 2;
+constexpr int kLargestCore = 65'535;
 // The runner itself needs some, and calibration most.
 constexpr int64_t kSmallestMemoryMb = 128, kLargestMemoryMb = int64_t{1} << 30;
 constexpr char kFooter[] =
@@ -200,7 +201,7 @@ int Main(int argc, char** argv) {
   app.add_option("--tag", arguments.tags, "What this board has and a session may ask for: fan, ram-8g; may be repeated")
       ->check(CheckNameArgument);
   app.add_option("--core", arguments.core, "The core to measure on (default: the last one)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(0, kLargestCore));
   app.add_option("--memory-limit", arguments.memory_limit_mb, "Of a trial, in MiB; 0: none (default: half of memory)")
       ->check(CheckMemoryLimit);
   app.add_flag("--recalibrate", arguments.recalibrate, "Measure the device's peaks again, although they are known");

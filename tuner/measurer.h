@@ -23,7 +23,7 @@ struct MeasureJob {
   std::string workload_hash;
   uint64_t seed = 0;  // of the test data
   MeasureOptions options;
-  bool repeat = false;  // measure even if identical code has been measured
+  bool repeat = false;   // measure even if identical code has been measured
   std::string together;  // jobs with the same word are measured on the same device, if that can be; empty: on any
 };
 

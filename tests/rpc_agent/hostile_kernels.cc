@@ -75,7 +75,7 @@ std::vector<HostileKernel> Dying() {
   };
 }
 
-// What is written to descriptor 3, where a runner without a second half would speak with its agent.
+// What is written to descriptor 3, where a runner without a second half would speak with its agent, or without end.
 std::vector<HostileKernel> Scribbling() {
   constexpr char kFakeReply[] =
       "static const char fake[] = \"reply {\\\"error\\\":\\\"\\\",\\\"detail\\\":\\\"\\\",\\\"samples_ns\\\":[1,1,1],"
@@ -86,6 +86,9 @@ std::vector<HostileKernel> Scribbling() {
        MeasureErrorKind::kRunCrash, "it wrote into the channel of its runner"},
       {"scribbler", Doing("char junk[4096]; memset(junk, 'x', sizeof junk); for (;;) write(3, junk, sizeof junk);"),
        MeasureErrorKind::kRunCrash, "it wrote into the channel of its runner"},
+      {"floods its stderr",
+       Doing("char junk[4096]; memset(junk, 'x', sizeof junk); for (;;) write(2, junk, sizeof junk);"),
+       MeasureErrorKind::kRunTimeout, "did not end within"},
       {"answers beforehand", Doing("long answer[3] = {0, 4, -1}; write(3, answer, 20);"), MeasureErrorKind::kRunCrash,
        "it wrote into the channel of its runner"},
       {"eats commands", Doing("char c[24]; for (;;) if (read(0, c, sizeof c) < 0) break;"),

@@ -118,7 +118,9 @@ class AgentStream : public Reactor {
     loop_.Post(
         [agent_id = agent_id_, port = port_, message = std::move(port_->incoming()), handled](Tracker& tracker) {
           tracker.OnMessage(agent_id, port.get(), message);
-          handled();
+          if (!message.has_finished()) return handled();
+          // Its acknowledgement waits for the disk. If the disk never answers, the agent is not to fill the memory.
+          tracker.AddEffect([handled](const Status&) { handled(); });
         },
         [handled](const Status&) { handled(); });
     if (unhandled < kMaxUnhandled) port_->Read();

@@ -4,6 +4,10 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <atomic>
+#include <chrono>
+#include <thread>
+
 #include "base/files.h"
 #include "base/subprocess.h"
 #include "farm/client.h"
@@ -18,6 +22,16 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+
+// With a disk that may take its time.
+class SlowStore : public MemoryStore {
+ public:
+  Status Sync() override {
+    while (hold_sync) std::this_thread::yield();
+    return MemoryStore::Sync();
+  }
+  std::atomic<bool> hold_sync = false;
+};
 
 class ProtocolTest : public ::testing::Test {
  protected:
@@ -39,7 +53,7 @@ class ProtocolTest : public ::testing::Test {
             .stderr_to = ChildStream::kCapture};
   }
 
-  MemoryStore store_;
+  SlowStore store_;
   std::unique_ptr<TrackerServer> server_;
   std::optional<TempDir> dir_;
 };
@@ -100,6 +114,45 @@ TEST_F(ProtocolTest, AnAgentThatDoesNotSayHelloIsRefused) {
   proto::TrackerMessage answer;
   EXPECT_FALSE(stream->Read(&answer));
   EXPECT_EQ(stream->Finish().error_code(), grpc::INVALID_ARGUMENT);
+}
+
+TEST_F(ProtocolTest, AnAgentIsReadOnlyAsFarAsItsResultsAreAcknowledged) {
+  Serve({});
+  auto client = FarmClient::Connect({.address = Address(), .device_class = "c"});
+  ASSERT_TRUE(client.ok()) << client.status();
+  const std::string blob = (*client)->PutBlob("artifact").value();
+  ASSERT_TRUE((*client)->Submit({MakeTrial("t", blob, blob)}).ok());
+  auto stub = proto::Agents::NewStub(DialTracker(Address()));
+  grpc::ClientContext context;
+  auto stream = stub->Attach(&context);
+  proto::AgentMessage hello;
+  hello.mutable_hello()->set_protocol_version(kProtocolVersion);
+  hello.mutable_hello()->set_agent_id("x");
+  hello.mutable_hello()->mutable_device()->set_device_class("c");
+  ASSERT_TRUE(stream->Write(hello));
+  proto::TrackerMessage message;
+  while (!message.has_grant()) ASSERT_TRUE(stream->Read(&message));
+  proto::AgentMessage returned;
+  *returned.mutable_returned()->mutable_lease() = message.grant().lease();
+
+  store_.hold_sync = true;
+  constexpr int kResults = 20, kMostUnhandled = 8;
+  proto::AgentMessage finished;
+  finished.mutable_finished()->mutable_lease()->set_trial_id("of a former life");
+  for (int i = 0; i < kResults; ++i) ASSERT_TRUE(stream->Write(finished));
+  ASSERT_TRUE(stream->Write(returned));
+  // Time enough to read them all, if that were done.
+  std::thread disk([this] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    store_.hold_sync = false;
+  });
+  int acknowledged = 0;
+  for (message.Clear(); !message.has_grant() && stream->Read(&message);) acknowledged += message.has_ack() ? 1 : 0;
+  disk.join();
+  EXPECT_TRUE(message.has_grant());
+  EXPECT_GE(acknowledged, kResults - kMostUnhandled);
+  context.TryCancel();
+  stream->Finish();
 }
 
 TEST_F(ProtocolTest, ASecondAgentInTheSameDirectoryEndsAndSaysWhy) {

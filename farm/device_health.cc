@@ -77,11 +77,13 @@ void DeviceHealthState::Quarantine(int64_t now_ns) {
 }
 
 void DeviceHealthState::Recover(double loss, int64_t now_ns) {
-  if (loss > policy_.well_loss) {
+  if (loss > policy_.bad_loss) {
     condition_ = DeviceCondition::kQuarantined;
     well_ = 0;
     return;
   }
+  // Neither well nor bad: says nothing. A device that works would go on with it.
+  if (loss > policy_.well_loss) return;
   if (well_++ == 0) well_since_ns_ = now_ns;
   condition_ = DeviceCondition::kRecovering;
   if (well_ < policy_.well_readings || now_ns - well_since_ns_ < needed_well_ns_) return;

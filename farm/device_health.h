@@ -28,7 +28,8 @@ namespace tilth {
 struct HealthPolicy {
   double suspect_loss = 0.03;
   double bad_loss = 0.10;
-  double well_loss = 0.05;  // to return; between suspect and bad, so that a device cannot hang on either edge
+  double well_loss =
+      0.05;  // to return, with none that is bad in between; lower, so that a device cannot hang on an edge
   size_t window = 5, bad_readings = 3;
   int well_readings = 5;
   int64_t well_ns = 10'000'000'000;
@@ -85,7 +86,7 @@ class DeviceHealthState {
   std::deque<double> recent_;  // losses, the newest at the back
   std::string cause_;          // of the last loss that mattered
   int64_t last_ns_ = 0;        // when the last reading that counted came; 0: none has
-  int well_ = 0;               // well readings in a row, while recovering
+  int well_ = 0;               // well readings since the last bad one, while recovering
   int64_t well_since_ns_ = 0, returned_ns_ = 0;
   int64_t needed_well_ns_ = 0;  // before the next return
 };

@@ -90,10 +90,12 @@ TEST(DeviceHealthTest, LowerClockIsQuarantinedWithItsReason) {
                                                 "says that it is throttled"));
 }
 
-TEST(DeviceHealthTest, OneReadingThatIsNotWellBeginsTheReturnAnew) {
+TEST(DeviceHealthTest, OneBadReadingBeginsTheReturnAnewAndAMiddlingOneDoesNotCount) {
   Patient patient;
   patient.SecondsUntil(true, 0.4);
   for (int i = 0; i < 4; ++i) EXPECT_EQ(patient.Lost(kQuietLoss), DeviceCondition::kRecovering);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(patient.Lost(0.07), DeviceCondition::kRecovering);
+  EXPECT_EQ(patient.Lost(0.12), DeviceCondition::kQuarantined);
   EXPECT_EQ(patient.Lost(0.07), DeviceCondition::kQuarantined);
   for (int i = 0; i < 4; ++i) EXPECT_EQ(patient.Lost(kQuietLoss), DeviceCondition::kRecovering);
   EXPECT_EQ(patient.Lost(kQuietLoss), DeviceCondition::kGood);

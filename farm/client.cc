@@ -13,7 +13,6 @@
 
 #include "absl/strings/str_join.h"
 #include "base/clock.h"
-#include "base/logging.h"
 #include "base/unique_id.h"
 #include "base/utf8.h"
 #include "farm/client_blobs.h"

@@ -28,8 +28,7 @@ namespace tilth {
 struct HealthPolicy {
   double suspect_loss = 0.03;
   double bad_loss = 0.10;
-  double well_loss =
-      0.05;  // to return, with none that is bad in between; lower, so that a device cannot hang on an edge
+  double well_loss = 0.05;  // to return; below bad_loss, so that a device cannot hang on the edge
   size_t window = 5, bad_readings = 3;
   int well_readings = 5;
   int64_t well_ns = 10'000'000'000;

@@ -8,8 +8,8 @@
 
 namespace tilth {
 
-// Opens or creates the file. With Durability::kProcessDeath, Sync does nothing. kFailedPrecondition for the schema of
-// another version, which is named with ours.
+// Opens or creates the file. With Durability::kProcessDeath, Sync does not wait for the disk. kFailedPrecondition
+// for the schema of another version, which is named with ours.
 StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path,
                                                  Durability durability = Durability::kPowerCut);
 

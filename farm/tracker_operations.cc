@@ -3,7 +3,6 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/time/time.h"
-#include "base/logging.h"
 #include "farm/limits.h"
 #include "farm/tracker.h"
 #include "proto/names.h"

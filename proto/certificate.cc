@@ -8,7 +8,6 @@
 #include <openssl/sha.h>
 #include <openssl/x509v3.h>
 
-#include <algorithm>
 #include <ctime>
 
 #include "absl/strings/ascii.h"

@@ -190,8 +190,9 @@ int64_t CandidateProcess::CpuNs() const {
 }
 
 void CandidateProcess::EndDead() {
-  // Silent, it is as good as dead; one that only closed its channel is given a moment to be it.
-  constexpr int kPatience = 50;
+  // Silent, it is as good as dead; one that only closed its channel is given a moment to be it. One that needs longer,
+  // for it has much memory to give back, keeps the status that it dies with.
+  constexpr int kPatience = 200;
   constexpr timespec kMoment{0, 1'000'000};
   int status = 0;
   rusage usage{};
@@ -200,9 +201,14 @@ void CandidateProcess::EndDead() {
     gone = wait4(pid_, &status, WNOHANG, &usage);
     if (gone == 0) nanosleep(&kMoment, nullptr);
   }
-  if (gone != pid_) EndWith("run crash", "it closed the channel of its runner");
+  const bool alive = gone != pid_;
+  if (alive) {
+    kill(pid_, SIGKILL);
+    wait4(pid_, &status, 0, &usage);
+  }
   pid_ = -1;
   const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+  if (alive && signal == SIGKILL) EndWith("run crash", "it closed the channel of its runner");
   // Not by us: the system's memory is short, or somebody meant the process and not the kernel.
   if (signal == SIGKILL) EndWith(kKilled, "");
   std::string detail = signal == 0

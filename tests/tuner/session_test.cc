@@ -1,7 +1,10 @@
 // Whole sessions over real processes: tracker, agent and runners of the build under test.
 #include "tuner/session.h"
 
+#include <unistd.h>
+
 #include <atomic>
+#include <cstdio>
 #include <set>
 #include <sstream>
 #include <thread>
@@ -16,6 +19,7 @@
 #include "gtest/gtest.h"
 #include "tests/tuner/fixtures.h"
 #include "tuner/measure_pipeline.h"
+#include "tuner/progress.h"
 #include "tuner/tuning_task.h"
 
 namespace tilth {
@@ -129,12 +133,26 @@ TEST_F(SessionTest, ABiggerBudgetContinuesWhereTheFirstOneEnded) {
 }
 
 TEST_F(SessionTest, StopsWhenAskedAndContinues) {
-  const std::atomic<bool> stop = true;
-  const StatusOr<TuneSummary> stopped = Tune(partition_, options_, nullptr, &stop);
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  std::FILE* const shown = fdopen(ends[0], "r");
+  std::FILE* const out = fdopen(ends[1], "w");
+  std::atomic<bool> stop = false;
+  std::thread asks_after_the_first_progress([&] {
+    fgetc(shown);
+    stop = true;
+  });
+  options_.trials = 1'000'000;
+  Progress progress(out, /*terminal=*/false);
+  const StatusOr<TuneSummary> stopped = Tune(partition_, options_, &progress, &stop);
+  fclose(out);
+  asks_after_the_first_progress.join();
+  fclose(shown);
   ASSERT_TRUE(stopped.ok()) << stopped.status();
   EXPECT_TRUE(stopped->interrupted);
-  EXPECT_LT(stopped->trials, 12);
-  EXPECT_EQ(Run().trials, 12);
+  EXPECT_EQ(stopped->stopped_because, "interrupted");
+  options_.trials = stopped->trials + 5;
+  EXPECT_EQ(Run().trials, stopped->trials + 5);
 }
 
 TEST_F(SessionTest, TimeBudgetEndsTheSearch) {

@@ -63,12 +63,6 @@ Status WriteFileAtomically(const std::string& path, std::string_view bytes, Dura
   return FinishAtomicWrite(std::move(fd), beside, path, bytes, durability);
 }
 
-Status SyncFile(const std::string& path) {
-  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) return ErrnoStatus(StrCat("opening ", path));
-  return fdatasync(fd.get()) == 0 ? absl::OkStatus() : ErrnoStatus(StrCat("syncing ", path));
-}
-
 Status WriteSecretFile(const std::string& path, std::string_view bytes) {
   const std::string beside = StrCat(path, ".new.", getpid());
   unlink(beside.c_str());  // one that a killed process left may be open to others

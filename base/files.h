@@ -23,9 +23,6 @@ enum class Durability { kProcessDeath, kPowerCut };
 Status WriteFileAtomically(const std::string& path, std::string_view bytes,
                            Durability durability = Durability::kPowerCut);
 
-// What anybody has written to the file survives a power cut.
-Status SyncFile(const std::string& path);
-
 // As WriteFileAtomically with kPowerCut, and nobody but the owner may read it, at any moment. Written by root, it
 // belongs to the owner of its directory: a service that root prepares runs as somebody else.
 Status WriteSecretFile(const std::string& path, std::string_view bytes);

@@ -3,7 +3,6 @@
 
 #include <sqlite3.h>
 
-#include "base/files.h"
 #include "db/sqlite_error.h"
 
 namespace tilth::sqlite {
@@ -113,19 +112,8 @@ StatusOr<int64_t> Database::UserVersion() {
 
 Status Database::SetUserVersion(int64_t version) { return Execute(StrCat("PRAGMA user_version = ", version)); }
 
-Status Database::Sync() const {
-  // Pages that have moved on into the database were synced by that. A file descriptor of our own for the log disturbs
-  // nobody: SQLite's locks are on other files.
-  const Status synced = SyncFile(StrCat(path_, "-wal"));
-  return absl::IsNotFound(synced) ? absl::OkStatus() : synced;
-}
-
-Status Database::Checkpoint(CheckpointMode mode) {
-  const bool emptied = mode == CheckpointMode::kEmptied;
-  const int code = sqlite3_wal_checkpoint_v2(
-      handle_, nullptr, emptied ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
-  // Another connection is at it.
-  if (!emptied && (code & 0xff) == SQLITE_BUSY) return absl::OkStatus();
+Status Database::MoveLog() {
+  const int code = sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   return code == SQLITE_OK ? absl::OkStatus() : ErrorFromCode(handle_, code, "moving the log into the database");
 }
 

@@ -11,7 +11,6 @@
 // A Database and its statements belong to one thread at a time; two threads open two Databases.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -36,7 +35,6 @@ struct Options {
   Mode mode = Mode::kCreate;
   int busy_timeout_ms = 10'000;                   // how long a writer waits for another one before kUnavailable
   Durability durability = Durability::kPowerCut;  // of what a transaction has written
-  bool checkpoints = true;                        // a commit that finds a thousand pages in the log moves them
 };
 
 // A prepared statement. Parameters count from 1 as in SQL ("?1"), columns from 0. Must not outlive its Database.
@@ -96,11 +94,6 @@ class Statement {
   int bind_error_ = 0;
 };
 
-enum class CheckpointMode {
-  kAsFarAsPossible,
-  kEmptied,  // waits for other connections and leaves an empty log
-};
-
 class Database {
  public:
   static StatusOr<std::unique_ptr<Database>> Open(const std::string& path, const Options& options = {});
@@ -117,15 +110,9 @@ class Database {
   StatusOr<int64_t> UserVersion();
   Status SetUserVersion(int64_t version);
 
-  // What has been committed survives a power cut, which a commit sees to by itself only with Durability::kPowerCut.
-  // Beside other calls from any thread.
-  Status Sync() const;
-
-  // Moves what is in the log into the file, and syncs both. Other connections may write meanwhile; the log begins again
-  // when it has been moved to its end.
-  Status Checkpoint(CheckpointMode mode);
-  // Pages in the log after the last commit of this connection. From any thread.
-  int LogPages() const { return log_pages_; }
+  // Moves what is in the log into the file as far as others' reading allows, which a commit that finds a thousand pages
+  // there does by itself.
+  Status MoveLog();
 
   int64_t LastInsertRowId() const;
   int64_t Changes() const;  // rows changed by the last statement
@@ -136,7 +123,6 @@ class Database {
 
   sqlite3* handle_;
   std::string path_;
-  std::atomic<int> log_pages_ = 0;
 };
 
 // Takes the write lock at once; rolls back when it is destroyed before Commit.

@@ -105,12 +105,6 @@ bool IsNetworkFileSystem(uint64_t statfs_type) {
   }
 }
 
-// In the place of SQLite's own, which would move the log into the database.
-static int NotePages(void* log_pages, sqlite3*, const char*, int pages) {
-  *static_cast<std::atomic<int>*>(log_pages) = pages;
-  return SQLITE_OK;
-}
-
 StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path, const Options& options) {
   TILTH_RETURN_IF_ERROR(CheckPlace(path, options.mode));
   const bool immutable = options.mode == Mode::kReadOnly && MustBeImmutable(path);
@@ -133,7 +127,6 @@ StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path, cons
         path, ": opening: its header or schema is damaged: restore a copy (SQLite: ", sqlite3_errmsg(handle), ")"));
   }
   if (setup_code != SQLITE_OK) return ErrorForPath(path, handle, setup_code, "opening");
-  if (!options.checkpoints) sqlite3_wal_hook(handle, NotePages, &database->log_pages_);
   return database;
 }
 

@@ -58,6 +58,7 @@ Status MemoryStore::Commit() {
 }
 
 void MemoryStore::Rollback() {
+  std::lock_guard lock(blobs_mutex_);
   for (; !undo_.empty(); undo_.pop_back()) undo_.back()();
   in_transaction_ = false;
 }
@@ -116,17 +117,20 @@ Status MemoryStore::DeleteTrial(const std::string& session_id, const std::string
 }
 
 Status MemoryStore::PutBlob(const std::string& hash, std::string_view frame) {
+  std::lock_guard lock(blobs_mutex_);
   if (blobs_.count(hash) == 0) Set(blobs_, hash, std::string(frame));
   return absl::OkStatus();
 }
 
 StatusOr<std::string> MemoryStore::GetBlob(const std::string& hash) {
+  std::lock_guard lock(blobs_mutex_);
   const auto found = blobs_.find(hash);
   if (found == blobs_.end()) return absl::NotFoundError(StrCat("no blob ", hash));
   return found->second;
 }
 
 Status MemoryStore::DeleteBlob(const std::string& hash) {
+  std::lock_guard lock(blobs_mutex_);
   Erase(blobs_, hash);
   return absl::OkStatus();
 }

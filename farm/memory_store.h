@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <mutex>
 #include <unordered_map>
 
 #include "farm/store.h"
@@ -16,7 +17,6 @@ class MemoryStore : public Store {
   Status Begin() override;
   Status Commit() override;
   void Rollback() override;
-  Status Sync() override { return absl::OkStatus(); }
   Status PutSession(const StoredSession& session) override;
   Status DeleteSession(const std::string& session_id) override;
   Status AddTrial(const std::string& session_id, const StoredTrial& trial) override;
@@ -52,6 +52,7 @@ class MemoryStore : public Store {
 
   uint64_t epoch_ = 0, last_number_ = 0;
   std::map<std::string, Session> sessions_;
+  std::mutex blobs_mutex_;
   std::unordered_map<std::string, std::string> blobs_;
   std::map<std::string, StoredDevice> devices_;
   std::map<std::string, StoredRecord> records_;

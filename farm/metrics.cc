@@ -99,11 +99,12 @@ class FarmMetrics::Impl {
       Counter("tilth_blob_bytes_total", "Compressed artifacts, received from clients and sent along with trials");
   prometheus::Family<prometheus::Histogram>& dispatch_ =
       Histogram("tilth_dispatch_seconds", "From a trial's submission to its lease");
-  prometheus::Histogram& commit_seconds_ =
-      Histogram("tilth_commit_seconds", "Applying and storing what came in together").Add({}, Seconds());
-  prometheus::Histogram& sync_seconds_ = Histogram("tilth_sync_seconds", "Waiting for the disk").Add({}, Seconds());
-  prometheus::Histogram& commit_events_ =
-      Histogram("tilth_commit_events", "Calls and messages that were stored together").Add({}, Counts());
+  prometheus::Histogram& batch_seconds_ =
+      Histogram("tilth_batch_seconds", "Applying calls and messages that were taken together").Add({}, Seconds());
+  prometheus::Histogram& store_seconds_ =
+      Histogram("tilth_store_seconds", "Storing what has changed, with the wait for the disk").Add({}, Seconds());
+  prometheus::Histogram& batch_events_ =
+      Histogram("tilth_batch_events", "Calls and messages that were taken together").Add({}, Counts());
   prometheus::Family<prometheus::Gauge>& queued_ = Gauge("tilth_queue_length", "Trials that wait for a device");
   prometheus::Family<prometheus::Gauge>& devices_ = Gauge("tilth_devices", "Devices, by state");
   prometheus::Gauge& sessions_ = Gauge("tilth_sessions", "Open sessions").Add({});
@@ -147,12 +148,12 @@ void FarmMetrics::OnLeaseLost(const std::string& device_class, std::string_view 
   impl_->lost_.Add({{"class", device_class}, {"reason", std::string(reason)}}).Increment();
 }
 
-void FarmMetrics::OnCommitted(size_t events, int64_t ns) {
-  impl_->commit_events_.Observe(static_cast<double>(events));
-  impl_->commit_seconds_.Observe(1e-9 * static_cast<double>(ns));
+void FarmMetrics::OnApplied(size_t events, int64_t ns) {
+  impl_->batch_events_.Observe(static_cast<double>(events));
+  impl_->batch_seconds_.Observe(1e-9 * static_cast<double>(ns));
 }
 
-void FarmMetrics::OnSynced(int64_t ns) { impl_->sync_seconds_.Observe(1e-9 * static_cast<double>(ns)); }
+void FarmMetrics::OnStored(int64_t ns) { impl_->store_seconds_.Observe(1e-9 * static_cast<double>(ns)); }
 
 void FarmMetrics::OnGauges(const TrackerGauges& gauges) {
   Impl::SetAll(impl_->queued_, "user", gauges.queued, impl_->queued_shown_);

@@ -23,8 +23,8 @@ class FarmMetrics : public TrackerObserver {
   void OnGranted(const std::string& device_class, int64_t waited_ms, int64_t blob_bytes) override;
   void OnFinished(const std::string& device_class, const proto::MeasureResult& result) override;
   void OnLeaseLost(const std::string& device_class, std::string_view reason) override;
-  void OnCommitted(size_t events, int64_t ns) override;
-  void OnSynced(int64_t ns) override;
+  void OnApplied(size_t events, int64_t ns) override;
+  void OnStored(int64_t ns) override;
   void OnGauges(const TrackerGauges& gauges) override;
 
  private:

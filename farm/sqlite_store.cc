@@ -1,7 +1,7 @@
 #include "farm/sqlite_store.h"
 
-#include <atomic>
 #include <map>
+#include <mutex>
 #include <optional>
 
 #include "absl/strings/str_join.h"
@@ -11,10 +11,6 @@
 
 namespace tilth {
 namespace {
-
-// Pages in the log from which on it is moved into the database beside other work; and by the tracker's own thread, if
-// the other never gets to its end because the tracker writes without a pause.
-constexpr int kLongLog = 1'000, kTooLongLog = 16'000;
 
 constexpr int64_t kSchemaVersion = 4;
 constexpr char kSchema[] = R"(
@@ -43,10 +39,9 @@ constexpr char kSpoiledColumn[] = "ALTER TABLE trial ADD COLUMN spoiled INTEGER 
 
 class SqliteStore : public Store {
  public:
-  // `log_mover` is another connection to the same file.
-  SqliteStore(std::unique_ptr<sqlite::Database> database, std::unique_ptr<sqlite::Database> log_mover,
-              Durability durability)
-      : database_(std::move(database)), log_mover_(std::move(log_mover)), durability_(durability) {}
+  // `blob_reader` is another connection to the same file.
+  SqliteStore(std::unique_ptr<sqlite::Database> database, std::unique_ptr<sqlite::Database> blob_reader)
+      : database_(std::move(database)), blob_reader_(std::move(blob_reader)) {}
 
   Status Migrate() {
     TILTH_ASSIGN_OR_RETURN(int64_t version, database_->UserVersion());
@@ -71,12 +66,10 @@ class SqliteStore : public Store {
     TILTH_CHECK(found);
     const int64_t epoch = select->Int64(0);
     select->Reset();
-    if (durability_ == Durability::kPowerCut) TILTH_RETURN_IF_ERROR(database_->Sync());
     return static_cast<uint64_t>(epoch);
   }
 
   StatusOr<StoredContents> Load() override {
-    TILTH_RETURN_IF_ERROR(Heal());
     StoredContents contents;
     TILTH_ASSIGN_OR_RETURN(
         auto sessions,
@@ -125,29 +118,14 @@ class SqliteStore : public Store {
     if (!transaction_) return absl::FailedPreconditionError("no transaction is open");
     TILTH_RETURN_IF_ERROR(transaction_->Commit());
     transaction_.reset();
-    if (database_->LogPages() < kTooLongLog) return absl::OkStatus();
-    // What is committed stays committed if that fails; a log that grows until the disk is full fails a commit in the
-    // end.
-    MoveLog(*database_);
     return absl::OkStatus();
   }
 
   void Rollback() override {
     transaction_.reset();
     // A disk that has no room for a longer log may have room for what is in it, and then the log begins again.
-    MoveLog(*database_);
-  }
-
-  Status Sync() override {
-    if (sync_failed_) return absl::UnavailableError(StrCat(database_->path(), ": the disk has lost what was written"));
-    if (durability_ == Durability::kPowerCut) {
-      if (Status synced = database_->Sync(); !synced.ok()) {
-        sync_failed_ = true;
-        return synced;
-      }
-    }
-    MoveLongLog();
-    return absl::OkStatus();
+    const Status moved = database_->MoveLog();
+    if (!moved.ok()) LogWarning("the tracker's log grows: ", moved.message());
   }
 
   Status PutSession(const StoredSession& session) override {
@@ -203,13 +181,12 @@ class SqliteStore : public Store {
   }
 
   StatusOr<std::string> GetBlob(const std::string& hash) override {
-    TILTH_ASSIGN_OR_RETURN(sqlite::Statement * select, Prepared("SELECT frame FROM blob WHERE hash = ?1"));
-    select->BindAll(hash);
-    TILTH_ASSIGN_OR_RETURN(bool found, select->Step());
-    StatusOr<std::string> frame = absl::NotFoundError(StrCat("no blob ", hash));
-    if (found) frame = select->Blob(0);
-    select->Reset();
-    return frame;
+    std::lock_guard lock(blob_reader_mutex_);
+    TILTH_ASSIGN_OR_RETURN(auto select, blob_reader_->Prepare("SELECT frame FROM blob WHERE hash = ?1"));
+    select.BindAll(hash);
+    TILTH_ASSIGN_OR_RETURN(bool found, select.Step());
+    if (!found) return absl::NotFoundError(StrCat("no blob ", hash));
+    return select.Blob(0);
   }
 
   Status DeleteBlob(const std::string& hash) override { return Run("DELETE FROM blob WHERE hash = ?1", hash); }
@@ -244,32 +221,6 @@ class SqliteStore : public Store {
   }
 
  private:
-  // Beside the tracker's own thread, when there is enough to move.
-  void MoveLongLog() {
-    const int pages = database_->LogPages();
-    if (pages < moved_pages_) moved_pages_ = 0;
-    if (pages < moved_pages_ + kLongLog) return;
-    moved_pages_ = pages;
-    MoveLog(*log_mover_);
-  }
-
-  void MoveLog(sqlite::Database& by) {
-    const Status moved = by.Checkpoint(sqlite::CheckpointMode::kAsFarAsPossible);
-    if (moved.ok()) return;
-    LogWarning("the tracker's log grows: ", moved.message());
-    // It syncs, too. A disk that fails tells that once, and this was the time.
-    if (!absl::IsResourceExhausted(moved)) sync_failed_ = true;
-  }
-
-  // After a sync that failed, no later one makes the log whole on the disk. Its pages, which can still be read, are
-  // written into the database, and a new log begins.
-  Status Heal() {
-    if (!sync_failed_) return absl::OkStatus();
-    TILTH_RETURN_IF_ERROR(database_->Checkpoint(sqlite::CheckpointMode::kEmptied));
-    sync_failed_ = false;
-    return absl::OkStatus();
-  }
-
   // Statements are kept: the tracker runs the same few thousands of times.
   StatusOr<sqlite::Statement*> Prepared(const char* sql) {
     auto found = statements_.find(sql);
@@ -332,10 +283,8 @@ class SqliteStore : public Store {
     return trials;
   }
 
-  std::unique_ptr<sqlite::Database> database_, log_mover_;
-  int moved_pages_ = 0;  // those of Sync's thread
-  const Durability durability_;
-  std::atomic<bool> sync_failed_ = false;
+  std::unique_ptr<sqlite::Database> database_, blob_reader_;
+  std::mutex blob_reader_mutex_;
   std::optional<sqlite::Transaction> transaction_;
   std::map<std::string, sqlite::Statement> statements_;  // before database_ in destruction
 };
@@ -343,10 +292,9 @@ class SqliteStore : public Store {
 }  // namespace
 
 StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path, Durability durability) {
-  const sqlite::Options options{.durability = Durability::kProcessDeath, .checkpoints = false};
-  TILTH_ASSIGN_OR_RETURN(auto database, sqlite::Database::Open(path, options));
-  TILTH_ASSIGN_OR_RETURN(auto log_mover, sqlite::Database::Open(path, options));
-  auto store = std::make_unique<SqliteStore>(std::move(database), std::move(log_mover), durability);
+  TILTH_ASSIGN_OR_RETURN(auto database, sqlite::Database::Open(path, {.durability = durability}));
+  TILTH_ASSIGN_OR_RETURN(auto blob_reader, sqlite::Database::Open(path));
+  auto store = std::make_unique<SqliteStore>(std::move(database), std::move(blob_reader));
   TILTH_RETURN_IF_ERROR(store->Migrate(), "opening the tracker's state");
   return std::unique_ptr<Store>(std::move(store));
 }

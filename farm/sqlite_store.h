@@ -8,7 +8,7 @@
 
 namespace tilth {
 
-// Opens or creates the file. With Durability::kProcessDeath, Sync does not wait for the disk. kFailedPrecondition
+// Opens or creates the file. With Durability::kProcessDeath, Commit does not wait for the disk. kFailedPrecondition
 // for the schema of another version, which is named with ours.
 StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path,
                                                  Durability durability = Durability::kPowerCut);

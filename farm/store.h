@@ -1,12 +1,12 @@
 // The tracker's durable state: sessions, their trials, leases and results, blobs, and what operators said about
 // devices. Everything that must survive a SIGKILL goes through here before anybody is told that it happened.
 //
-// Changes are made between Begin and Commit. Together they survive the death of the process when Commit returns OK, and
-// a power cut when Sync has returned OK after that. After an error of any call in between, or of Commit, there is only
-// Rollback: then none of them has happened. Reads see the changes of the open transaction.
+// Changes are made between Begin and Commit. Together they survive a power cut when Commit returns OK. After an error
+// of any call in between, or of Commit, there is only Rollback: then none of them has happened.
 //
-// Implementations: MemoryStore (tests, simulations) and SqliteStore (one file). All pass the same conformance suite,
-// tests/farm/store_conformance.h. Not thread-safe, but for Sync: the tracker's loop calls from its one thread.
+// Implementations: MemoryStore (tests, simulations) and SqliteStore (one file), which pass the same conformance suite,
+// tests/farm/store_conformance.h; and WriteBehindStore, which stands before one of them so that nobody waits for it.
+// Not thread-safe, but for GetBlob.
 #pragma once
 
 #include <cstdint>
@@ -86,8 +86,6 @@ class Store {
   virtual Status Begin() = 0;
   virtual Status Commit() = 0;
   virtual void Rollback() = 0;  // also if no transaction is open
-  // From any thread, beside other calls.
-  virtual Status Sync() = 0;
 
   // Adds it, or changes what was stored under its id; its trials stay.
   virtual Status PutSession(const StoredSession& session) = 0;
@@ -104,8 +102,9 @@ class Store {
 
   // A blob's frame, as it came. Storing one again changes nothing.
   virtual Status PutBlob(const std::string& hash, std::string_view frame) = 0;
-  virtual StatusOr<std::string> GetBlob(const std::string& hash) = 0;  // kNotFound
-  virtual Status DeleteBlob(const std::string& hash) = 0;              // OK if it is not there
+  // From any thread, beside other calls. kNotFound: there is none. What the open transaction stores may be missing.
+  virtual StatusOr<std::string> GetBlob(const std::string& hash) = 0;
+  virtual Status DeleteBlob(const std::string& hash) = 0;  // OK if it is not there
 
   // A device that is open and reserved for nobody is forgotten.
   virtual Status PutDevice(const StoredDevice& device) = 0;

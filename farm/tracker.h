@@ -2,10 +2,9 @@
 // describes the protocol and the life of a trial; the gRPC services of tracker_server.cc only translate.
 //
 // A synchronous state machine: no threads, no locks, no clock but the injected one. Its caller (TrackerLoop) opens a
-// transaction of the store, makes any number of calls, commits, and then hands out the *effects*: what agents and
-// clients are told because of these calls. Nobody is told of what is not committed, and nothing is promised before it
-// would survive a power cut. If anything failed, the effects are told so instead, and the tracker is thrown away and
-// made anew from the store.
+// transaction of the store, makes any number of calls, commits, and hands out the *effects*: what agents and clients
+// are told because of these calls. Nothing is promised before it would survive a power cut. If anything failed, the
+// effects are told so instead, and the tracker is thrown away and made anew from the store.
 #pragma once
 
 #include <cstdint>
@@ -49,18 +48,18 @@ class Tracker {
   // Called once, from any thread, with the status of what it is about.
   using Effect = absl::AnyInvocable<void(const Status& status)>;
   struct Effects {
-    // After the commit. What a power cut may take back without harm: grants, whose results nobody would be waiting for,
-    // and results on their way to clients, which would come again.
+    // At once. What the end of the process may take back without harm: grants, whose results nobody would be waiting
+    // for, and results on their way to clients, which would come again.
     std::vector<Effect> early;
-    // After a sync: promises.
+    // When it is stored: promises.
     std::vector<Effect> durable;
 
     void LetOut(const Status& status);
   };
   using ResultsCallback = SessionState::ResultsCallback;
 
-  // Reads the store, outside of a transaction, and goes on where it was left. `store` and `clock` must outlive the
-  // tracker.
+  // Reads the store, outside of a transaction, and goes on where it was left. `store`, whose GetBlob sees the open
+  // transaction, and `clock` must outlive the tracker.
   static StatusOr<std::unique_ptr<Tracker>> Create(const TrackerOptions& options, Store& store, const Clock& clock);
 
   // The first error of the store; then nothing of this batch may be committed.

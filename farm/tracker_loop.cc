@@ -15,14 +15,12 @@ constexpr std::chrono::seconds kGauges{1};
 // So that no caller waits long for a commit on a slow disk, and a failure takes little with it.
 constexpr size_t kMaxBatch = 512;
 
-Status Stored(const Status& status) { return status.ok() ? status : StoreFailure(status); }
-
 }  // namespace
 
 StatusOr<std::unique_ptr<TrackerLoop>> TrackerLoop::Start(const TrackerOptions& options, Store& store,
                                                           const Clock& clock) {
   std::unique_ptr<TrackerLoop> loop(new TrackerLoop(options, store, clock));
-  TILTH_ASSIGN_OR_RETURN(loop->tracker_, Tracker::Create(options, store, clock));
+  TILTH_ASSIGN_OR_RETURN(loop->tracker_, Tracker::Create(options, loop->store_, clock));
   loop->thread_ = std::thread([started = loop.get()] { started->Run(); });
   return loop;
 }
@@ -48,6 +46,7 @@ void TrackerLoop::Post(Event event, Dropped dropped) {
 
 void TrackerLoop::Run() {
   for (std::deque<Item> batch; NextBatch(&batch);) {
+    if (const Status failure = store_.failure(); tracker_ != nullptr && !failure.ok()) GoDown(failure);
     if (tracker_ == nullptr) Reload();
     Apply(batch);
   }
@@ -66,36 +65,30 @@ bool TrackerLoop::NextBatch(std::deque<Item>* batch) {
 }
 
 void TrackerLoop::Apply(std::deque<Item>& batch) {
-  if (tracker_ != nullptr) {
-    Status begun = effects_.failure();
-    if (begun.ok()) begun = Stored(store_.Begin());
-    if (!begun.ok()) GoDown(begun);
-  }
   if (tracker_ == nullptr) {
     for (Item& item : batch) {
       if (item.dropped) item.dropped(down_);
     }
     return;
   }
+  TILTH_CHECK(store_.Begin().ok());
   const int64_t begun_ns = clock_.NowNs();
   for (Item& item : batch) item.event(*tracker_);
   if (clock_.NowNs() >= next_tick_ns_) {
     tracker_->Tick();
     next_tick_ns_ = clock_.NowNs() + std::chrono::nanoseconds(kTick).count();
   }
-  Status committed = Stored(tracker_->failure());
-  if (committed.ok()) committed = Stored(store_.Commit());
-  if (!committed.ok()) return GoDown(committed);
+  if (!tracker_->failure().ok()) return GoDown(StoreFailure(tracker_->failure()));
   if (options_.observer != nullptr) Observe(batch.size(), begun_ns);
   Tracker::Effects effects = tracker_->TakeEffects();
   std::vector<Tracker::Effect> promises = std::exchange(effects.durable, {});
-  effects.LetOut(committed);
-  effects_.Add(std::move(promises));
+  effects.LetOut(absl::OkStatus());
+  store_.Commit(std::move(promises));
 }
 
 void TrackerLoop::Observe(size_t events, int64_t begun_ns) {
   const int64_t now_ns = clock_.NowNs();
-  if (events > 0) options_.observer->OnCommitted(events, now_ns - begun_ns);
+  if (events > 0) options_.observer->OnApplied(events, now_ns - begun_ns);
   if (now_ns < next_gauges_ns_) return;
   options_.observer->OnGauges(tracker_->Gauges());
   next_gauges_ns_ = now_ns + std::chrono::nanoseconds(kGauges).count();
@@ -103,12 +96,11 @@ void TrackerLoop::Observe(size_t events, int64_t begun_ns) {
 
 void TrackerLoop::GoDown(const Status& why) {
   LogError("going back to what is stored: ", why.message());
-  store_.Rollback();
   down_ = why;
   tracker_->Abandon(down_);
   tracker_->TakeEffects().LetOut(down_);
   tracker_.reset();
-  effects_.Restart(down_);
+  store_.GoBack(down_);
 }
 
 void TrackerLoop::Reload() {

@@ -1,9 +1,10 @@
 // The tracker's one thread. Calls of clients, messages of agents and the passing of time are queued; the thread takes
-// all that wait (a bounded batch), applies them to the Tracker within one transaction of the store, commits, and only
-// then lets their effects out; those that promise something wait for the disk in the EffectQueue meanwhile.
+// all that wait (a bounded batch), applies them to the Tracker within one transaction, and lets their effects out;
+// those that promise something wait until the WriteBehindStore has stored what they are about.
 //
-// Crash-only: when anything of the store fails, the batch has not happened. Its callers are told so (UNAVAILABLE), all
-// streams and waits end the same way, and the tracker is made anew from the store, again and again until that works.
+// Crash-only: when anything of the store fails, what it has not stored has not happened. Its callers are told so
+// (UNAVAILABLE), all streams and waits end the same way, and the tracker is made anew from the store, again and again
+// until that works.
 #pragma once
 
 #include <condition_variable>
@@ -16,9 +17,9 @@
 #include "absl/functional/any_invocable.h"
 #include "base/clock.h"
 #include "base/status.h"
-#include "farm/effect_queue.h"
 #include "farm/store.h"
 #include "farm/tracker.h"
+#include "farm/write_behind_store.h"
 
 namespace tilth {
 
@@ -48,7 +49,7 @@ class TrackerLoop {
   };
 
   TrackerLoop(const TrackerOptions& options, Store& store, const Clock& clock)
-      : options_(options), store_(store), clock_(clock), effects_(store, options.observer) {}
+      : options_(options), clock_(clock), store_(store, options.observer) {}
   void Run();
   // Waits for work or the next tick, which comes without any; false: the end.
   bool NextBatch(std::deque<Item>* batch);
@@ -59,9 +60,8 @@ class TrackerLoop {
   void Reload();
 
   const TrackerOptions options_;
-  Store& store_;
   const Clock& clock_;
-  EffectQueue effects_;
+  WriteBehindStore store_;
   std::unique_ptr<Tracker> tracker_;  // null: the store has failed, and could not be read since
   Status down_;                       // why it is null
   int64_t next_tick_ns_ = 0, next_gauges_ns_ = 0;

@@ -21,7 +21,7 @@ struct TrackerGauges {
   int64_t sessions = 0;
 };
 
-// Called on the tracker's thread, but for OnSynced, so every method is quick. What is told has been decided; should the
+// Called on the tracker's thread, but for OnStored, so every method is quick. What is told has been decided; should the
 // store then fail, it is told again when it happens again.
 class TrackerObserver {
  public:
@@ -33,10 +33,10 @@ class TrackerObserver {
   virtual void OnFinished(const std::string& device_class, const proto::MeasureResult& result) = 0;
   // `reason` is one of a few words, not a sentence.
   virtual void OnLeaseLost(const std::string& device_class, std::string_view reason) = 0;
-  // So many calls and messages have been applied and stored together.
-  virtual void OnCommitted(size_t events, int64_t ns) = 0;
-  // The disk has been waited for. On a thread of its own.
-  virtual void OnSynced(int64_t ns) = 0;
+  // So many calls and messages have been applied together.
+  virtual void OnApplied(size_t events, int64_t ns) = 0;
+  // What has changed has been stored, and the disk waited for. On a thread of its own.
+  virtual void OnStored(int64_t ns) = 0;
   // About once a second.
   virtual void OnGauges(const TrackerGauges& gauges) = 0;
 };

@@ -22,6 +22,8 @@ constexpr char kMany[] = "simulated", kOne[] = "simulated-alone";
 constexpr double kSigma = 0.5;
 constexpr int64_t kAttachMs = 60'000, kDrainMs = 60'000;
 constexpr size_t kMostTrials = 4'000'000;
+// Of a user: so many calls may be waiting for the tracker's disk when the next trial is due.
+constexpr int kSubmitters = 32;
 
 double Seconds() { return 1e-9 * static_cast<double>(SystemClock().NowNs()); }
 
@@ -53,6 +55,33 @@ class Samples {
  private:
   mutable std::mutex mutex_;
   std::vector<double> values_;
+};
+
+// Random moments, for several threads that wait for one each.
+class Arrivals {
+ public:
+  Arrivals(uint64_t seed, double per_s, double seconds)
+      : dice_({.seed = seed}), per_s_(per_s), last_(Seconds()), end_(last_ + seconds) {}
+
+  // Sleeps until the next moment and returns it, in Seconds(); 0: there are no more.
+  double WaitForNext() {
+    double due = 0;
+    {
+      std::lock_guard lock(mutex_);
+      last_ += dice_.SecondsToNext(per_s_);
+      due = last_;
+    }
+    if (due > end_) return 0;
+    std::this_thread::sleep_for(std::chrono::duration<double>(std::max(0.0, due - Seconds())));
+    return due;
+  }
+
+ private:
+  std::mutex mutex_;
+  SimulatedDevice dice_;
+  const double per_s_;
+  double last_;
+  const double end_;
 };
 
 class LoadTest {
@@ -97,18 +126,25 @@ class LoadTest {
     return status;
   }
 
-  // Trials arrive at random moments, whether or not the tracker is ready for them.
+  // Trials arrive at random moments, whether or not the tracker is ready for them, and has answered about those before.
   Status TimeDispatch() {
     timing_dispatch_ = true;
     const Status status = ForAllUsers([this](LoadUser& user, size_t number) -> Status {
-      SimulatedDevice dice({.seed = CombineHash(options_.seed, number)});
-      const double end = Seconds() + options_.seconds;
-      for (double due = Seconds();;) {
-        due += dice.SecondsToNext(options_.arrivals_per_s / options_.users);
-        if (due > end) return user.WaitOpenBelow(1, kDrainMs);
-        std::this_thread::sleep_for(std::chrono::duration<double>(std::max(0.0, due - Seconds())));
-        TILTH_RETURN_IF_ERROR(user.Submit(1, static_cast<int64_t>(1e9 * due)));
+      Arrivals arrivals(CombineHash(options_.seed, number), options_.arrivals_per_s / options_.users, options_.seconds);
+      std::vector<Status> statuses(kSubmitters);
+      std::vector<std::thread> submitters;
+      for (Status& submitted : statuses) {
+        submitters.emplace_back([&] {
+          while (submitted.ok()) {
+            const double due = arrivals.WaitForNext();
+            if (due == 0) return;
+            submitted = user.Submit(1, static_cast<int64_t>(1e9 * due));
+          }
+        });
       }
+      for (std::thread& submitter : submitters) submitter.join();
+      for (const Status& submitted : statuses) TILTH_RETURN_IF_ERROR(submitted);
+      return user.WaitOpenBelow(1, kDrainMs);
     });
     timing_dispatch_ = false;
     TILTH_RETURN_IF_ERROR(status);

@@ -61,15 +61,15 @@ TEST_F(MetricsTest, CountersAddUpByTheirLabels) {
 TEST_F(MetricsTest, TimesFallIntoBuckets) {
   metrics_->OnGranted("rpi4", 2, 0);
   metrics_->OnGranted("rpi4", 2000, 0);
-  metrics_->OnCommitted(20, 500'000);
-  metrics_->OnSynced(2'000'000);
+  metrics_->OnApplied(20, 500'000);
+  metrics_->OnStored(2'000'000);
   const std::string text = Scrape();
   EXPECT_THAT(text, HasSubstr("tilth_dispatch_seconds_bucket{class=\"rpi4\",le=\"0.001\"} 0\n"));
   EXPECT_THAT(text, HasSubstr("tilth_dispatch_seconds_bucket{class=\"rpi4\",le=\"0.003\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("tilth_dispatch_seconds_bucket{class=\"rpi4\",le=\"+Inf\"} 2\n"));
-  EXPECT_THAT(text, HasSubstr("tilth_commit_seconds_count 1\n"));
-  EXPECT_THAT(text, HasSubstr("tilth_sync_seconds_sum 0.002\n"));
-  EXPECT_THAT(text, HasSubstr("tilth_commit_events_bucket{le=\"32\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("tilth_batch_seconds_count 1\n"));
+  EXPECT_THAT(text, HasSubstr("tilth_store_seconds_sum 0.002\n"));
+  EXPECT_THAT(text, HasSubstr("tilth_batch_events_bucket{le=\"32\"} 1\n"));
 }
 
 TEST_F(MetricsTest, GaugesShowTheLastStateOnly) {

@@ -26,11 +26,11 @@ using ::testing::HasSubstr;
 // With a disk that may take its time.
 class SlowStore : public MemoryStore {
  public:
-  Status Sync() override {
-    while (hold_sync) std::this_thread::yield();
-    return MemoryStore::Sync();
+  Status Commit() override {
+    while (hold_commit) std::this_thread::yield();
+    return MemoryStore::Commit();
   }
-  std::atomic<bool> hold_sync = false;
+  std::atomic<bool> hold_commit = false;
 };
 
 class ProtocolTest : public ::testing::Test {
@@ -135,7 +135,7 @@ TEST_F(ProtocolTest, AnAgentIsReadOnlyAsFarAsItsResultsAreAcknowledged) {
   proto::AgentMessage returned;
   *returned.mutable_returned()->mutable_lease() = message.grant().lease();
 
-  store_.hold_sync = true;
+  store_.hold_commit = true;
   constexpr int kResults = 20, kMostUnhandled = 8;
   proto::AgentMessage finished;
   finished.mutable_finished()->mutable_lease()->set_trial_id("of a former life");
@@ -144,7 +144,7 @@ TEST_F(ProtocolTest, AnAgentIsReadOnlyAsFarAsItsResultsAreAcknowledged) {
   // Time enough to read them all, if that were done.
   std::thread disk([this] {
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
-    store_.hold_sync = false;
+    store_.hold_commit = false;
   });
   int acknowledged = 0;
   for (message.Clear(); !message.has_grant() && stream->Read(&message);) acknowledged += message.has_ack() ? 1 : 0;

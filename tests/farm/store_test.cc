@@ -4,8 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
-
 #include "base/files.h"
 #include "db/sqlite.h"
 #include "farm/memory_store.h"
@@ -48,27 +46,6 @@ TEST(SqliteStoreTest, ContentsAndEpochSurviveReopening) {
   EXPECT_GT(*(*store)->NextEpoch(), epoch);
   ASSERT_EQ((*store)->Load()->sessions[0].trials.size(), 1u);
   EXPECT_EQ((*store)->Load()->sessions[0].trials[0].trial, "t");
-}
-
-TEST(SqliteStoreTest, AfterASyncThatFailedLoadingMakesTheLogWholeAgain) {
-  auto dir = TempDir::Create();
-  ASSERT_TRUE(dir.ok());
-  auto store = OpenSqliteStore(dir->File("t.db"));
-  ASSERT_TRUE(store.ok()) << store.status();
-  ASSERT_TRUE((*store)->Begin().ok());
-  ASSERT_TRUE((*store)->PutSession({"s", "n", "c"}).ok());
-  ASSERT_TRUE((*store)->Commit().ok());
-  EXPECT_TRUE((*store)->Sync().ok());
-  // A device cannot be synced.
-  const std::string log = dir->File("t.db-wal");
-  std::filesystem::rename(log, dir->File("aside"));
-  std::filesystem::create_symlink("/dev/null", log);
-  EXPECT_FALSE((*store)->Sync().ok());
-  std::filesystem::rename(dir->File("aside"), log);
-  EXPECT_GT(std::filesystem::file_size(log), 0u);
-  EXPECT_EQ((*store)->Load()->sessions.size(), 1u);
-  EXPECT_EQ(std::filesystem::file_size(log), 0u);
-  EXPECT_TRUE((*store)->Sync().ok());
 }
 
 TEST(SqliteStoreTest, AnotherSchemaVersionIsRefusedWithBothNamed) {

@@ -24,12 +24,9 @@ class BreakableStore : public MemoryStore {
  public:
   Status Begin() override { return broken_begin ? Broken() : MemoryStore::Begin(); }
   Status Commit() override {
+    while (hold_commit) std::this_thread::yield();
     ++commits;
     return broken_commit ? Broken() : MemoryStore::Commit();
-  }
-  Status Sync() override {
-    while (hold_sync) std::this_thread::yield();
-    return broken_sync ? Broken() : MemoryStore::Sync();
   }
   StatusOr<StoredContents> Load() override {
     if (broken_load) return Broken();
@@ -39,8 +36,8 @@ class BreakableStore : public MemoryStore {
     return broken_results ? Broken() : MemoryStore::PutResult(session, trial, result);
   }
 
-  std::atomic<bool> broken_begin = false, broken_commit = false, broken_sync = false, hold_sync = false,
-                    broken_load = false, broken_results = false;
+  std::atomic<bool> broken_begin = false, broken_commit = false, hold_commit = false, broken_load = false,
+                    broken_results = false;
   std::atomic<int> commits = 0;
 
  private:
@@ -157,6 +154,7 @@ TEST_F(TrackerLoopTest, AResultThatCannotBeStoredIsNotAcknowledgedAndCountsWhenI
   store_.broken_results = true;
   EXPECT_EQ(Finish(port, lease).code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(port->messages().size(), 2u) << "no acknowledgement";
+  while (port->closed().ok()) std::this_thread::yield();
   EXPECT_EQ(port->closed().code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(port->closed().message()), HasSubstr("disk is full"));
 
@@ -179,23 +177,32 @@ TEST_F(TrackerLoopTest, TrialsOfAFailedCommitAreNotThere) {
   EXPECT_EQ(*Submit("a"), 0);
 }
 
-TEST_F(TrackerLoopTest, AGrantThatIsNotStoredIsNotSent) {
+TEST_F(TrackerLoopTest, AGrantThatCouldNotBeStoredIsRevoked) {
   auto port = Attach();
   store_.broken_commit = true;
   EXPECT_FALSE(Submit("a").ok());
-  EXPECT_EQ(port->messages().size(), 1u) << "the welcome alone";
+  store_.broken_commit = false;
+  ASSERT_EQ(port->messages().size(), 2u) << "it did not wait for the store";
+  const proto::Lease lease = port->messages()[1].grant().lease();
+  while (!OpenSession("other").ok()) std::this_thread::yield();
   EXPECT_EQ(port->closed().code(), absl::StatusCode::kUnavailable);
+  auto back = Attach({lease});
+  ASSERT_EQ(back->messages().size(), 2u);
+  EXPECT_EQ(back->messages()[1].revoke().lease().token(), lease.token());
+  // What was measured meanwhile is of no trial that anybody waits for.
+  EXPECT_TRUE(Finish(back, lease).ok());
+  EXPECT_EQ(Wait(0)->results_size(), 0);
 }
 
-TEST_F(TrackerLoopTest, NothingIsPromisedOfWhatCouldNotBeSynced) {
+TEST_F(TrackerLoopTest, NothingIsPromisedOfWhatCouldNotBeStored) {
   ASSERT_TRUE(Submit("a").ok());
   auto port = Attach();
   const proto::Lease lease = port->messages().at(1).grant().lease();
-  store_.broken_sync = true;
+  store_.broken_commit = true;
   const Status refused = Submit("b").status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(refused.message()), HasSubstr("disk is full"));
-  store_.broken_sync = false;
+  store_.broken_commit = false;
   // The tracker goes back to what is stored, and its agents have to come back.
   while (!Submit("c").ok()) std::this_thread::yield();
   EXPECT_EQ(port->closed().code(), absl::StatusCode::kUnavailable);
@@ -208,23 +215,28 @@ TEST_F(TrackerLoopTest, ResultsDoNotWaitForTheDiskAndAcknowledgementsDo) {
   ASSERT_TRUE(Submit("a").ok());
   auto port = Attach();
   const proto::Lease lease = port->messages().at(1).grant().lease();
-  store_.hold_sync = true;
+  store_.hold_commit = true;
   auto finished = std::async(std::launch::async, [&] { return Finish(port, lease); });
   const auto results = Wait(60'000);
   ASSERT_TRUE(results.ok()) << results.status();
   EXPECT_EQ(results->results_size(), 1);
   EXPECT_FALSE(port->HasAck());
-  store_.hold_sync = false;
+  store_.hold_commit = false;
   ASSERT_TRUE(finished.get().ok());
   EXPECT_TRUE(port->HasAck());
 }
 
 TEST_F(TrackerLoopTest, AWaitThatHadBegunEndsWithTheFailure) {
-  auto waited = std::async(std::launch::async, [this] { return Wait(60'000); });
-  // Until the wait is in, failing commits meet it in its queue, where it ends the same way.
+  proto::WaitResultsRequest request;
+  request.set_session_id("s");
+  request.set_wait_ms(60'000);
+  std::promise<Status> waited;
+  loop_->Post([&](Tracker& tracker) {
+    tracker.WaitResults(request, [&](const auto& reply) { waited.set_value(reply.status()); });
+  });
   store_.broken_commit = true;
   EXPECT_FALSE(Submit("a").ok());
-  EXPECT_EQ(waited.get().status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(waited.get_future().get().code(), absl::StatusCode::kUnavailable);
 }
 
 TEST_F(TrackerLoopTest, AStoreThatCannotBeReadMakesTheTrackerUnavailableUntilItCan) {

@@ -182,11 +182,16 @@ class SqliteStore : public Store {
 
   StatusOr<std::string> GetBlob(const std::string& hash) override {
     std::lock_guard lock(blob_reader_mutex_);
-    TILTH_ASSIGN_OR_RETURN(auto select, blob_reader_->Prepare("SELECT frame FROM blob WHERE hash = ?1"));
-    select.BindAll(hash);
-    TILTH_ASSIGN_OR_RETURN(bool found, select.Step());
-    if (!found) return absl::NotFoundError(StrCat("no blob ", hash));
-    return select.Blob(0);
+    if (!read_blob_) {
+      TILTH_ASSIGN_OR_RETURN(auto select, blob_reader_->Prepare("SELECT frame FROM blob WHERE hash = ?1"));
+      read_blob_.emplace(std::move(select));
+    }
+    read_blob_->BindAll(hash);
+    TILTH_ASSIGN_OR_RETURN(bool found, read_blob_->Step());
+    StatusOr<std::string> frame = absl::NotFoundError(StrCat("no blob ", hash));
+    if (found) frame = read_blob_->Blob(0);
+    read_blob_->Reset();
+    return frame;
   }
 
   Status DeleteBlob(const std::string& hash) override { return Run("DELETE FROM blob WHERE hash = ?1", hash); }
@@ -285,6 +290,7 @@ class SqliteStore : public Store {
 
   std::unique_ptr<sqlite::Database> database_, blob_reader_;
   std::mutex blob_reader_mutex_;
+  std::optional<sqlite::Statement> read_blob_;
   std::optional<sqlite::Transaction> transaction_;
   std::map<std::string, sqlite::Statement> statements_;  // before database_ in destruction
 };

@@ -36,35 +36,40 @@ TrackerLoop::~TrackerLoop() {
 }
 
 void TrackerLoop::Post(Event event, Dropped dropped) {
-  {
-    std::lock_guard lock(mutex_);
-    queue_.push_back({std::move(event), std::move(dropped)});
-    if (queue_.size() > 1) return;
-  }
-  wake_.notify_one();
+  std::unique_lock lock(mutex_);
+  queue_.push_back({std::move(event), std::move(dropped)});
+  if (busy_) return;
+  // Reading the store takes long, and is not for a thread that has other things to do.
+  if (tracker_ != nullptr && store_.failure().ok()) TakeTurn(lock);
+  if (!queue_.empty()) wake_.notify_one();
 }
 
 void TrackerLoop::Run() {
-  for (std::deque<Item> batch; NextBatch(&batch);) {
-    if (const Status failure = store_.failure(); tracker_ != nullptr && !failure.ok()) GoDown(failure);
-    if (tracker_ == nullptr) Reload();
-    Apply(batch);
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wake_.wait_for(lock, kTick, [this] { return !busy_ && (stop_ || !queue_.empty()); });
+    if (busy_) continue;
+    if (stop_ && queue_.empty()) break;
+    TakeTurn(lock);
   }
   if (tracker_ != nullptr) tracker_->Abandon(absl::UnavailableError("the tracker ends"));
 }
 
-bool TrackerLoop::NextBatch(std::deque<Item>* batch) {
-  batch->clear();
-  std::unique_lock lock(mutex_);
-  wake_.wait_for(lock, kTick, [this] { return stop_ || !queue_.empty(); });
-  if (stop_ && queue_.empty()) return false;
+void TrackerLoop::TakeTurn(std::unique_lock<std::mutex>& lock) {
+  busy_ = true;
   const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(std::min(queue_.size(), kMaxBatch));
-  batch->assign(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
+  std::vector<Item> batch(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
   queue_.erase(queue_.begin(), end);
-  return true;
+  lock.unlock();
+  if (const Status failure = store_.failure(); tracker_ != nullptr && !failure.ok()) GoDown(failure);
+  if (tracker_ == nullptr) Reload();
+  Apply(batch);
+  batch.clear();
+  lock.lock();
+  busy_ = false;
 }
 
-void TrackerLoop::Apply(std::deque<Item>& batch) {
+void TrackerLoop::Apply(std::vector<Item>& batch) {
   if (tracker_ == nullptr) {
     for (Item& item : batch) {
       if (item.dropped) item.dropped(down_);

@@ -1,6 +1,7 @@
-// The tracker's one thread. Calls of clients, messages of agents and the passing of time are queued; the thread takes
-// all that wait (a bounded batch), applies them to the Tracker within one transaction, and lets their effects out;
-// those that promise something wait until the WriteBehindStore has stored what they are about.
+// One thread at a time has the tracker. Calls of clients, messages of agents and the passing of time are queued. Whoever
+// queues one while nobody is at work takes a turn: all that wait (a bounded batch) are applied to the Tracker within one
+// transaction, and their effects let out; those that promise something wait until the WriteBehindStore has stored what
+// they are about. What comes meanwhile, time, and all that needs the store to be read are for a thread of the loop's own.
 //
 // Crash-only: when anything of the store fails, what it has not stored has not happened. Its callers are told so
 // (UNAVAILABLE), all streams and waits end the same way, and the tracker is made anew from the store, again and again
@@ -31,8 +32,8 @@ class TrackerLoop {
   TrackerLoop(const TrackerLoop&) = delete;
   TrackerLoop& operator=(const TrackerLoop&) = delete;
 
-  // Applies `event` to the tracker, soon, on the loop's thread. `dropped`, if given, is called instead when there is no
-  // tracker at the time. From any thread.
+  // Applies `event` to the tracker, at once or soon, on any thread. `dropped`, if given, is called instead when there is
+  // no tracker at the time. From any thread, which must hold no lock that an event or an effect takes.
   using Event = absl::AnyInvocable<void(Tracker&)>;
   using Dropped = absl::AnyInvocable<void(const Status&)>;
   void Post(Event event, Dropped dropped = nullptr);
@@ -51,9 +52,9 @@ class TrackerLoop {
   TrackerLoop(const TrackerOptions& options, Store& store, const Clock& clock)
       : options_(options), clock_(clock), store_(store, options.observer) {}
   void Run();
-  // Waits for work or the next tick, which comes without any; false: the end.
-  bool NextBatch(std::deque<Item>* batch);
-  void Apply(std::deque<Item>& batch);
+  // With the lock, which is given up meanwhile; nobody else may be at it.
+  void TakeTurn(std::unique_lock<std::mutex>& lock);
+  void Apply(std::vector<Item>& batch);
   void Observe(size_t events, int64_t begun_ns);
   // Ends everything that depends on what could not be stored.
   void GoDown(const Status& why);
@@ -69,6 +70,7 @@ class TrackerLoop {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Item> queue_;
+  bool busy_ = false;  // somebody has the tracker
   bool stop_ = false;
   std::thread thread_;  // last: it uses the others
 };

@@ -21,7 +21,7 @@ struct TrackerGauges {
   int64_t sessions = 0;
 };
 
-// Called on the tracker's thread, but for OnStored, so every method is quick. What is told has been decided; should the
+// Called by whoever has the tracker, but for OnStored, so every method is quick. What is told has been decided; should the
 // store then fail, it is told again when it happens again.
 class TrackerObserver {
  public:

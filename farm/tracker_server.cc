@@ -112,7 +112,7 @@ class FarmService : public proto::Farm::CallbackService {
                                    proto::SubmitReply* reply) override {
     const StatusOr<Peer> peer = CallerOf(*context, backend_.security);
     if (!peer.ok()) return Answer(context, peer.status());
-    // Here and not in the tracker's thread, which has other things to do than hashing.
+    // Here and not while everybody waits for the tracker.
     for (const proto::Blob& blob : request->blobs()) {
       if (const Status unpacked = UnpackBlob(blob).status(); !unpacked.ok()) return Answer(context, unpacked);
     }

@@ -252,8 +252,14 @@ TEST_F(TrackerLoopTest, AStoreThatCannotBeReadMakesTheTrackerUnavailableUntilItC
 
 TEST_F(TrackerLoopTest, WhatComesAtOnceIsCommittedTogether) {
   // The first event holds the loop until all others wait behind it.
-  std::promise<void> go;
-  loop_->Post([&](Tracker&) { go.get_future().wait(); });
+  std::promise<void> begun, go;
+  std::thread first([&] {
+    loop_->Post([&](Tracker&) {
+      begun.set_value();
+      go.get_future().wait();
+    });
+  });
+  begun.get_future().wait();
   const int before = store_.commits;
   std::atomic<int> answers = 0;
   std::promise<void> all;
@@ -272,6 +278,7 @@ TEST_F(TrackerLoopTest, WhatComesAtOnceIsCommittedTogether) {
         });
   }
   go.set_value();
+  first.join();
   all.get_future().wait();
   EXPECT_LE(store_.commits - before, 10);
 }

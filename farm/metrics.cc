@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/version.h"
+#include "proto/credentials.h"
 #include "proto/measure.h"
 #include "proto/measure.pb.h"
 
@@ -25,10 +26,6 @@ using Labels = prometheus::Labels;
 std::vector<std::string> ServerOptions(const std::string& address) {
   return {"listening_ports",  address, "num_threads",    "32",   "request_timeout_ms", "250",
           "connection_queue", "1024",  "listen_backlog", "1024", "enable_keep_alive",  "no"};
-}
-
-bool IsLoopback(const std::string& address) {
-  return address.starts_with("127.") || address.starts_with("localhost:") || address.starts_with("[::1]:");
 }
 
 const prometheus::Histogram::BucketBoundaries& Seconds() {

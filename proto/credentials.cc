@@ -1,5 +1,6 @@
 #include "proto/credentials.h"
 
+#include <arpa/inet.h>
 #include <grpcpp/security/credentials.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 #include "base/files.h"
 #include "proto/certificate.h"
 
@@ -84,9 +86,11 @@ StatusOr<Identity> FindIdentity(const std::string& address) {
 }
 
 bool IsLoopback(const std::string& address) {
-  return absl::StartsWith(address, "127.") || absl::StartsWith(address, "localhost:") ||
-         absl::StartsWith(address, "[::1]:") || absl::StartsWith(address, "ipv4:127.") ||
-         absl::StartsWith(address, "unix:");
+  if (absl::StartsWith(address, "unix:")) return true;
+  const std::string host(absl::StripPrefix(absl::string_view(address).substr(0, address.rfind(':')), "ipv4:"));
+  in_addr number{};  // a name may begin with 127., too
+  return host == "localhost" || host == "[::1]" ||
+         (absl::StartsWith(host, "127.") && inet_pton(AF_INET, host.c_str(), &number) == 1);
 }
 
 bool ClearTextAllowed() { return Environment("TILTH_INSECURE") == "1"; }

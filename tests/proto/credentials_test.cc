@@ -88,7 +88,8 @@ TEST_F(CredentialsTest, ThatAreNotThereAreNeededOffLoopbackOnly) {
   EXPECT_TRUE(FindIdentity("127.0.0.1:9190")->Empty());
   EXPECT_TRUE(FindIdentity("localhost:9190")->Empty());
   EXPECT_TRUE(FindIdentity("[::1]:9190")->Empty());
-  for (const char* address : {"lab:9190", "10.0.0.1:9190", "localhost.evil.example:9190", "0.0.0.0:9190"}) {
+  for (const char* address : {"lab:9190", "10.0.0.1:9190", "localhost.evil.example:9190", "127.evil.example:9190",
+                              "0.0.0.0:9190"}) {
     const Status status = FindIdentity(address).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << address;
     EXPECT_THAT(std::string(ToStd(status.message())), HasSubstr("tilth farm join"));

@@ -18,6 +18,8 @@ std::string StateName(proto::DeviceState state) {
       return "cordoned";
     case proto::DEVICE_QUARANTINED:
       return "quarantined";
+    case proto::DEVICE_RESTING:
+      return "resting";
     default:
       return "offline";
   }

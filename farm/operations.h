@@ -18,7 +18,7 @@ namespace tilth {
 struct DeviceStatus {
   std::string agent_id;
   Device device;
-  std::string state;    // "offline", "idle", "busy", "draining", "cordoned", "quarantined"
+  std::string state;    // "offline", "idle", "busy", "draining", "cordoned", "quarantined", "resting"
   std::string reason;   // why, for people
   std::string warning;  // it differs from its class, or is watched; empty: neither
   std::vector<std::string> tags;

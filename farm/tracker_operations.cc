@@ -50,7 +50,8 @@ proto::DeviceState Tracker::StateOf(const DeviceState& device) const {
   }
   const DeviceCondition condition = device.health.condition();
   if (condition != DeviceCondition::kGood && condition != DeviceCondition::kSuspect) return proto::DEVICE_QUARANTINED;
-  return device.leases.empty() ? proto::DEVICE_IDLE : proto::DEVICE_BUSY;
+  if (!device.leases.empty()) return proto::DEVICE_BUSY;
+  return device.rests_until_ns == 0 ? proto::DEVICE_IDLE : proto::DEVICE_RESTING;
 }
 
 std::string Tracker::ReasonOf(const DeviceState& device) const {
@@ -60,9 +61,9 @@ std::string Tracker::ReasonOf(const DeviceState& device) const {
           "its agent has not been attached for ",
           absl::FormatDuration(absl::Seconds(std::max<int64_t>(0, clock_.WallMs() - device.offline_since_ms) / 1000)));
     case proto::DEVICE_IDLE:
-      return device.rests_until_ns == 0
-                 ? "waits for trials"
-                 : StrCat("rests, because ", device.failures_in_row, " trials in a row have come to nothing on it");
+      return "waits for trials";
+    case proto::DEVICE_RESTING:
+      return StrCat("rests, because ", device.failures_in_row, " trials in a row have come to nothing on it");
     case proto::DEVICE_BUSY:
       return "works on trials";
     case proto::DEVICE_QUARANTINED:

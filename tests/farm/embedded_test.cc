@@ -9,7 +9,6 @@
 #include <map>
 #include <sstream>
 
-#include "absl/strings/match.h"
 #include "base/files.h"
 #include "base/rng.h"
 #include "farm/client.h"
@@ -88,15 +87,13 @@ TEST_F(EmbeddedFarmTest, ADeviceThatCanStartNoRunnerGivesTrialsBackAndRests) {
   const rlimit no_more{1, limit.rlim_max};
   ASSERT_EQ(prlimit(farm_->agent_pid(), RLIMIT_NOFILE, &no_more, nullptr), 0);
   ASSERT_TRUE(client_->Submit({TrialOf("t", good, baseline_hash_)}).ok());
-  const auto reason = [this] { return ListDevices(farm_->address(), "").value().at(0).reason; };
-  std::map<std::string, MeasureResult> results;
-  while (results.empty() && !absl::StrContains(reason(), "rest")) {
+  while (ListDevices(farm_->address(), "").value().at(0).state != "resting") {
     const auto early = client_->WaitResults(10);
     ASSERT_TRUE(early.ok()) << early.status();
-    for (const MeasureResult& result : *early) results[result.trial_id] = result;
+    ASSERT_TRUE(early->empty()) << early->at(0).status << early->at(0).detail;
   }
   ASSERT_EQ(prlimit(farm_->agent_pid(), RLIMIT_NOFILE, &limit, nullptr), 0);
-  if (results.empty()) results = Collect(1);
+  auto results = Collect(1);
   EXPECT_TRUE(results["t"].Measured()) << results["t"].status;
 }
 

@@ -136,9 +136,12 @@ TEST_F(TrackerTest, ADeviceOnWhichEverythingFailsGetsLongerAndLongerRests) {
   EXPECT_THAT(x->Grants(), SizeIs(2));
   GiveBack("x", x->Grants().back().lease(), "disk full");
   EXPECT_THAT(x->Grants(), SizeIs(2));
-  EXPECT_THAT(tracker()->ListDevices("").devices(0).reason(), ::testing::HasSubstr("2 trials in a row"));
+  const proto::DeviceStatus resting = tracker()->ListDevices("").devices(0);
+  EXPECT_EQ(resting.state(), proto::DEVICE_RESTING);
+  EXPECT_THAT(resting.reason(), ::testing::HasSubstr("2 trials in a row"));
   Pass(1'000);
   EXPECT_THAT(x->Grants(), SizeIs(3));
+  EXPECT_EQ(tracker()->ListDevices("").devices(0).state(), proto::DEVICE_BUSY);
   GiveBack("x", x->Grants().back().lease(), "disk full");
   Pass(1'000);
   EXPECT_THAT(x->Grants(), SizeIs(3));

@@ -146,8 +146,7 @@ void AddFarmCommand(CLI::App& app, int* exit_code) {
       ->capture_default_str()
       ->check([](const std::string& path) { return path.empty() ? "it is empty" : ""; });
   serve->add_flag("--no-sync", a.no_sync,
-                  "Do not wait for the disk: the newest trials and results survive the death of the process, "
-                  "but not a power cut");
+                  "Do not wait for the disk: what the tracker has promised survives its process, but not a power cut");
   serve->add_option("--port-file", a.port_file, "Write the port here once it listens");
   serve->add_option("--metrics", a.metrics, "HOST:PORT on loopback: figures for Prometheus at http://HOST:PORT/metrics")
       ->check(CheckMetricsAddress);

@@ -53,9 +53,10 @@ class FarmClient {
   // not been given the artifact or the baseline.
   Status Submit(const std::vector<Trial>& trials);
 
-  // Results in the order in which they came: at least one, or none after `timeout_ms`. Each trial's comes exactly once.
-  // A result is acknowledged, and then forgotten by the farm, by the *next* call: whoever has recorded what one call
-  // returned before making the next loses nothing.
+  // Results in the order in which they came: at least one, or none after `timeout_ms`. Each trial's comes once;
+  // with take_over one may come again when the tracker was killed meanwhile. A result is acknowledged, and then
+  // forgotten by the farm, by the *next* call: whoever has recorded what one call returned before making the next loses
+  // nothing.
   StatusOr<std::vector<MeasureResult>> WaitResults(int64_t timeout_ms);
 
   // Acknowledges what the last WaitResults returned, without waiting for more. Also done by the destructor.

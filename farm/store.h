@@ -1,5 +1,5 @@
 // The tracker's durable state: sessions, their trials, leases and results, blobs, and what operators said about
-// devices. Everything that must survive a SIGKILL goes through here before anybody is told that it happened.
+// devices. Everything that is promised goes through here before.
 //
 // Changes are made between Begin and Commit. Together they survive a power cut when Commit returns OK. After an error
 // of any call in between, or of Commit, there is only Rollback: then none of them has happened.

@@ -204,8 +204,11 @@ void Tracker::OnFinished(DeviceState& device, const proto::TrialFinished& finish
       Finish(*trial, std::move(result));
     }
   }
+  // Only what is kept is acknowledged, now or before.
+  const TrialState* trial = FindTrial(lease.session_id(), lease.trial_id());
   proto::TrackerMessage message;
-  *message.mutable_ack()->mutable_lease() = lease;
+  const bool kept = trial != nullptr && trial->lease.token == lease.token();
+  *(kept ? message.mutable_ack()->mutable_lease() : message.mutable_revoke()->mutable_lease()) = lease;
   Send(device, std::move(message));
   Dispatch(*device.device_class);
 }

@@ -1,8 +1,6 @@
 #include "farm/tracker_loop.h"
 
-#include <algorithm>
 #include <chrono>
-#include <iterator>
 #include <utility>
 
 #include "base/logging.h"
@@ -12,8 +10,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kTick{50};
 constexpr std::chrono::seconds kGauges{1};
-// So that no caller waits long for a commit on a slow disk, and a failure takes little with it.
-constexpr size_t kMaxBatch = 512;
 
 }  // namespace
 
@@ -39,8 +35,8 @@ void TrackerLoop::Post(Event event, Dropped dropped) {
   std::unique_lock lock(mutex_);
   queue_.push_back({std::move(event), std::move(dropped)});
   if (busy_) return;
-  // Reading the store takes long, and is not for a thread that has other things to do.
-  if (tracker_ != nullptr && store_.failure().ok()) TakeTurn(lock);
+  // Waiting for the store is not for a thread that has other things to do.
+  if (tracker_ != nullptr && store_.Ready()) TakeTurn(lock);
   if (!queue_.empty()) wake_.notify_one();
 }
 
@@ -57,12 +53,15 @@ void TrackerLoop::Run() {
 
 void TrackerLoop::TakeTurn(std::unique_lock<std::mutex>& lock) {
   busy_ = true;
-  const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(std::min(queue_.size(), kMaxBatch));
-  std::vector<Item> batch(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
-  queue_.erase(queue_.begin(), end);
   lock.unlock();
   if (const Status failure = store_.failure(); tracker_ != nullptr && !failure.ok()) GoDown(failure);
   if (tracker_ == nullptr) Reload();
+  // It may take long. So the batch is taken after it: heartbeats that have come meanwhile are heard before leases
+  // expire.
+  if (tracker_ != nullptr) TILTH_CHECK(store_.Begin().ok());
+  lock.lock();
+  std::vector<Item> batch = std::exchange(queue_, {});
+  lock.unlock();
   Apply(batch);
   batch.clear();
   lock.lock();
@@ -76,7 +75,6 @@ void TrackerLoop::Apply(std::vector<Item>& batch) {
     }
     return;
   }
-  TILTH_CHECK(store_.Begin().ok());
   const int64_t begun_ns = clock_.NowNs();
   for (Item& item : batch) item.event(*tracker_);
   if (clock_.NowNs() >= next_tick_ns_) {

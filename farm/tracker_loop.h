@@ -1,7 +1,8 @@
-// One thread at a time has the tracker. Calls of clients, messages of agents and the passing of time are queued. Whoever
-// queues one while nobody is at work takes a turn: all that wait (a bounded batch) are applied to the Tracker within one
+// One thread at a time has the tracker. Calls of clients, messages of agents and the passing of time are queued.
+// Whoever queues one while nobody is at work takes a turn: all that wait are applied to the Tracker within one
 // transaction, and their effects let out; those that promise something wait until the WriteBehindStore has stored what
-// they are about. What comes meanwhile, time, and all that needs the store to be read are for a thread of the loop's own.
+// they are about. A thread of the loop's own takes what comes meanwhile, ticks, and waits for a store that has fallen
+// behind or failed.
 //
 // Crash-only: when anything of the store fails, what it has not stored has not happened. Its callers are told so
 // (UNAVAILABLE), all streams and waits end the same way, and the tracker is made anew from the store, again and again
@@ -9,7 +10,6 @@
 #pragma once
 
 #include <condition_variable>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -32,8 +32,9 @@ class TrackerLoop {
   TrackerLoop(const TrackerLoop&) = delete;
   TrackerLoop& operator=(const TrackerLoop&) = delete;
 
-  // Applies `event` to the tracker, at once or soon, on any thread. `dropped`, if given, is called instead when there is
-  // no tracker at the time. From any thread, which must hold no lock that an event or an effect takes.
+  // Applies `event` to the tracker, at once or soon, on any thread. `dropped`, if given, is called instead when there
+  // is no tracker at the time. From any thread that holds no lock which events or effects take, but not from a promise:
+  // the store's thread would wait for itself.
   using Event = absl::AnyInvocable<void(Tracker&)>;
   using Dropped = absl::AnyInvocable<void(const Status&)>;
   void Post(Event event, Dropped dropped = nullptr);
@@ -69,7 +70,7 @@ class TrackerLoop {
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<Item> queue_;
+  std::vector<Item> queue_;
   bool busy_ = false;  // somebody has the tracker
   bool stop_ = false;
   std::thread thread_;  // last: it uses the others

@@ -21,8 +21,8 @@ struct TrackerGauges {
   int64_t sessions = 0;
 };
 
-// Called by whoever has the tracker, but for OnStored, so every method is quick. What is told has been decided; should the
-// store then fail, it is told again when it happens again.
+// Called by whoever has the tracker, but for OnStored, so every method is quick. What is told has been decided; should
+// the store then fail, it is told again when it happens again.
 class TrackerObserver {
  public:
   virtual ~TrackerObserver() = default;

@@ -32,6 +32,11 @@ Status WriteBehindStore::failure() const {
   return failure_;
 }
 
+bool WriteBehindStore::Ready() const {
+  std::lock_guard lock(mutex_);
+  return failure_.ok() && unwritten_bytes_ < kMostUnwrittenBytes;
+}
+
 Status WriteBehindStore::Begin() {
   std::unique_lock lock(mutex_);
   if (unwritten_bytes_ < kMostUnwrittenBytes) return absl::OkStatus();
@@ -119,6 +124,9 @@ void WriteBehindStore::Run() {
     for (const Batch& batch : batches) LetGo(batch);
     writing_ = false;
     rest_.notify_all();
+    lock.unlock();
+    batches.clear();  // which may be much
+    lock.lock();
   }
 }
 

@@ -1,7 +1,7 @@
 // A store that the tracker does not wait for. The changes of a transaction are kept in memory; Commit hands them to a
 // thread of this store's own, which makes them in the store behind it, in order: all that have gathered while it was at
-// work in one transaction, with one wait for the disk. Then it keeps the promises that were made with them. Changes that
-// nothing was promised with wait for some that have a promise, for a while.
+// work in one transaction, with one wait for the disk. Then it keeps the promises that were made with them. Changes
+// that nothing was promised with wait for some that have a promise, for a while.
 #pragma once
 
 #include <condition_variable>
@@ -24,7 +24,7 @@ namespace tilth {
 // failure(), and from then on nothing is written and every promise gets it, until GoBack.
 class WriteBehindStore final : public Store {
  public:
-  // Called once, by the thread of this store, with the status of what it is about.
+  // Called once, by the thread of this store, with the status of what it is about. It must not call this store.
   using Promise = absl::AnyInvocable<void(const Status& status)>;
 
   // `behind` and `observer`, which may be null, must outlive it.
@@ -35,6 +35,8 @@ class WriteBehindStore final : public Store {
 
   // OK, or UNAVAILABLE with what the store behind said.
   Status failure() const;
+  // Begin would not wait, and there is no failure.
+  bool Ready() const;
   // `promises` are about what is committed, or were made before: they are called in order, when all of that would
   // survive a power cut, or with UNAVAILABLE, when it does not.
   void Commit(std::vector<Promise> promises);
@@ -83,7 +85,7 @@ class WriteBehindStore final : public Store {
   };
 
   Status Add(size_t bytes, Change change);
-  void Hurry();
+  void Hurry();  // with the mutex
   void Run();
   Status Write(std::vector<Batch>& batches);
   // With the mutex: it is written, or forgotten.

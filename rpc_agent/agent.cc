@@ -190,9 +190,10 @@ class Agent::Impl {
         break;
       }
       case proto::TrackerMessage::kAck:
-        messenger_->Acknowledged(message.ack().lease());
+        messenger_->Forget(message.ack().lease());
         break;
       case proto::TrackerMessage::kRevoke: {
+        messenger_->Forget(message.revoke().lease());
         std::lock_guard lock(mutex_);
         std::erase_if(
             queue_, [&](const Waiting& waiting) { return SameLease(waiting.grant.lease(), message.revoke().lease()); });

@@ -33,7 +33,8 @@ class Messenger {
 
   // The tracker, new or back, gets every result that it has not acknowledged.
   void SendAgain();
-  void Acknowledged(const proto::Lease& lease) { spool_->Remove(lease); }
+  // The result of this lease is the tracker's by now, or nobody waits for it.
+  void Forget(const proto::Lease& lease) { spool_->Remove(lease); }
 
   // The leases of all results that are not acknowledged.
   std::vector<proto::Lease> Holding() const;

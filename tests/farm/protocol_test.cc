@@ -121,7 +121,7 @@ TEST_F(ProtocolTest, AnAgentIsReadOnlyAsFarAsItsResultsAreAcknowledged) {
   auto client = FarmClient::Connect({.address = Address(), .device_class = "c"});
   ASSERT_TRUE(client.ok()) << client.status();
   const std::string blob = (*client)->PutBlob("artifact").value();
-  ASSERT_TRUE((*client)->Submit({MakeTrial("t", blob, blob)}).ok());
+  ASSERT_TRUE((*client)->Submit({MakeTrial("t", blob, blob), MakeTrial("u", blob, blob)}).ok());
   auto stub = proto::Agents::NewStub(DialTracker(Address()));
   grpc::ClientContext context;
   auto stream = stub->Attach(&context);
@@ -129,16 +129,17 @@ TEST_F(ProtocolTest, AnAgentIsReadOnlyAsFarAsItsResultsAreAcknowledged) {
   hello.mutable_hello()->set_protocol_version(kProtocolVersion);
   hello.mutable_hello()->set_agent_id("x");
   hello.mutable_hello()->mutable_device()->set_device_class("c");
+  hello.mutable_hello()->set_slots(2);
   ASSERT_TRUE(stream->Write(hello));
   proto::TrackerMessage message;
   while (!message.has_grant()) ASSERT_TRUE(stream->Read(&message));
-  proto::AgentMessage returned;
+  proto::AgentMessage finished, returned;
+  *finished.mutable_finished()->mutable_lease() = message.grant().lease();
+  ASSERT_TRUE(stream->Read(&message));
   *returned.mutable_returned()->mutable_lease() = message.grant().lease();
 
   store_.hold_commit = true;
   constexpr int kResults = 20, kMostUnhandled = 8;
-  proto::AgentMessage finished;
-  finished.mutable_finished()->mutable_lease()->set_trial_id("of a former life");
   for (int i = 0; i < kResults; ++i) ASSERT_TRUE(stream->Write(finished));
   ASSERT_TRUE(stream->Write(returned));
   // Time enough to read them all, if that were done.

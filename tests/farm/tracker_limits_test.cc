@@ -130,7 +130,8 @@ TEST_F(TrackerTest, UnknownAndRepeatedThingsOfAgentsChangeNothing) {
   Finish("x", lease, 2);
   ASSERT_THAT(Poll(), SizeIs(1));
   EXPECT_EQ(Poll()[0].median_ns(), 1);
-  EXPECT_EQ(x->Acks(), 3);
+  EXPECT_EQ(x->Acks(), 2);
+  EXPECT_EQ(x->Revokes(), 1);
   Say("x", proto::AgentMessage());
   EXPECT_EQ(x->closed.code(), kInvalid);
   Finish("x", lease, 3);

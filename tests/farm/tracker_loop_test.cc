@@ -75,8 +75,10 @@ class Port : public AgentPort {
 
 class TrackerLoopTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    auto loop = TrackerLoop::Start({}, store_, SystemClock());
+  void SetUp() override { Start({}); }
+
+  void Start(const TrackerOptions& options) {
+    auto loop = TrackerLoop::Start(options, store_, SystemClock());
     ASSERT_TRUE(loop.ok()) << loop.status();
     loop_ = *std::move(loop);
     ASSERT_TRUE(OpenSession("s").ok());
@@ -224,6 +226,35 @@ TEST_F(TrackerLoopTest, ResultsDoNotWaitForTheDiskAndAcknowledgementsDo) {
   store_.hold_commit = false;
   ASSERT_TRUE(finished.get().ok());
   EXPECT_TRUE(port->HasAck());
+}
+
+TEST_F(TrackerLoopTest, HeartbeatsThatComeWhileTheDiskStandsStillKeepTheirLeases) {
+  constexpr int64_t kLeaseMs = 500;
+  Start({.lease_ms = kLeaseMs});
+  ASSERT_TRUE(Submit("a").ok());
+  auto port = Attach();
+  const proto::Lease lease = port->messages().at(1).grant().lease();
+
+  store_.hold_commit = true;
+  proto::SubmitRequest much;
+  much.set_session_id("s");
+  much.add_trials()->set_trial_id("b");
+  much.mutable_trials(0)->set_artifact_hash(ContentHash("b"));
+  much.mutable_trials(0)->set_baseline_hash(ContentHash("baseline"));
+  for (const std::string& hash : {ContentHash("b"), ContentHash("baseline")}) {
+    much.add_blobs()->set_hash(hash);
+    much.mutable_blobs()->rbegin()->set_data(std::string(size_t{70} << 20, 'x'));
+  }
+  loop_->Post([&](Tracker& tracker) { EXPECT_TRUE(tracker.Submit(much).ok()); });
+  // From now on the store is waited for.
+  loop_->Post([](Tracker&) {});
+  proto::AgentMessage beat;
+  *beat.mutable_heartbeat()->add_holding() = lease;
+  std::this_thread::sleep_for(std::chrono::milliseconds(2 * kLeaseMs));
+  loop_->Post([=](Tracker& tracker) { tracker.OnMessage("x", port.get(), beat); });
+  store_.hold_commit = false;
+  ASSERT_TRUE(Finish(port, lease).ok());
+  EXPECT_EQ(Wait(0)->results_size(), 1) << "its lease has expired";
 }
 
 TEST_F(TrackerLoopTest, AWaitThatHadBegunEndsWithTheFailure) {

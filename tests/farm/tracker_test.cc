@@ -94,7 +94,8 @@ TEST_F(TrackerTest, ExpiredLeaseGoesToAnotherAgentAndTheOldTokenIsWorthless) {
 
   auto back = Attach("x");
   Finish("x", old_lease, 666);
-  EXPECT_EQ(back->Acks(), 1) << "the agent must be able to forget it";
+  EXPECT_EQ(back->Acks(), 0) << "it is not kept";
+  EXPECT_EQ(back->Revokes(), 1) << "the agent must be able to forget it";
   EXPECT_THAT(Poll(), IsEmpty());
   Finish("y", y->Grants()[0].lease(), 42);
   ASSERT_EQ(Poll().size(), 1u);
@@ -217,7 +218,8 @@ TEST_F(TrackerTest, CancelledTrialsAreRevokedAndGiveNoResult) {
   EXPECT_EQ(*tracker()->Cancel(request), 2);
   EXPECT_EQ(x->Revokes(), 1);
   Finish("x", x->Grants()[0].lease());
-  EXPECT_EQ(x->Acks(), 1);
+  EXPECT_EQ(x->Revokes(), 2);
+  EXPECT_EQ(x->Acks(), 0);
   EXPECT_THAT(Poll(), IsEmpty());
 }
 

@@ -179,7 +179,7 @@ void Tracker::OnFinished(DeviceState& device, const proto::TrialFinished& finish
     proto::MeasureResult result = finished.result();
     TrimResult(&result);
     result.set_agent_id(device.agent_id);
-    result.set_queue_ms(trial->granted_ms == 0 ? 0 : std::max<int64_t>(0, trial->granted_ms - trial->submitted_ms));
+    result.set_queue_ms(std::max<int64_t>(0, lease.waited_ms()));
     const double busy_seconds = std::clamp(finished.busy_seconds(), 0.0, 1e6);
     device.busy_seconds += busy_seconds;
     device.failures_in_row = 0;

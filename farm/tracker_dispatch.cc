@@ -162,7 +162,6 @@ void Tracker::Grant(TrialState& trial, DeviceState& device) {
   Note(store_.PutLease(session.stored.id, trial.id(), trial.lease));
   RememberWord(trial);
   trial.started = false;
-  trial.granted_ms = clock_.WallMs();
   ++session.running;
   RenewLease(trial);
   device.leases.push_back(&trial);
@@ -179,12 +178,13 @@ void Tracker::Grant(TrialState& trial, DeviceState& device) {
   grant->mutable_lease()->set_session_id(session.stored.id);
   grant->mutable_lease()->set_trial_id(trial.id());
   grant->mutable_lease()->set_token(trial.lease.token);
+  grant->mutable_lease()->set_waited_ms(std::max<int64_t>(0, clock_.WallMs() - trial.submitted_ms));
   *grant->mutable_trial() = trial.trial;
   AddBlobs(device, trial.trial, grant);
   if (options_.observer != nullptr) {
     int64_t blob_bytes = 0;
     for (const proto::Blob& blob : grant->blobs()) blob_bytes += static_cast<int64_t>(blob.data().size());
-    options_.observer->OnGranted(session.stored.device_class, trial.granted_ms - trial.submitted_ms, blob_bytes);
+    options_.observer->OnGranted(session.stored.device_class, grant->lease().waited_ms(), blob_bytes);
   }
   Send(device, std::move(message));
 }

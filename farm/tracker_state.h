@@ -30,7 +30,6 @@ struct TrialState {
   uint64_t order = 0;  // of submission, over all sessions
   StoredLease lease;
   int64_t submitted_ms = 0;            // wall clock
-  int64_t granted_ms = 0;              // wall clock
   int64_t lease_expires_ns = kNever;   // while leased
   int64_t phase_deadline_ns = kNever;  // of the queue, the transfer or the run, whichever it is in
   int64_t timer_ns = kNever;           // where it stands in the tracker's timers

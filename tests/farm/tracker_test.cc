@@ -7,6 +7,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 TEST_F(TrackerTest, HandsTrialsOutInOrderOneSlotAtATime) {
   ASSERT_EQ(*Submit({"a", "b", "c"}), 3);
@@ -132,6 +133,21 @@ TEST_F(TrackerTest, AnAgentThatComesBackWithoutItsLeaseGetsItAnewAtOnce) {
   auto back = Attach("x", 2);
   EXPECT_FALSE(x->closed.ok());
   EXPECT_EQ(back->Grants().size(), 2u);
+}
+
+TEST_F(TrackerTest, AResultIsTheSameWhicheverTrackerTakesIt) {
+  ASSERT_TRUE(Submit({"a", "b"}).ok());
+  clock_.AdvanceMs(50);
+  auto x = Attach("x", 2);
+  const proto::Lease a = x->Grants()[0].lease(), b = x->Grants()[1].lease();
+  Finish("x", a);
+  Restart();
+  Attach("x", 2, {a, b});
+  Finish("x", b);
+  const auto results = Poll();
+  ASSERT_THAT(results, SizeIs(2));
+  EXPECT_EQ(results[0].queue_ms(), 50);
+  EXPECT_EQ(results[1].queue_ms(), 50);
 }
 
 TEST_F(TrackerTest, LeasesSurviveARestartOfTheTracker) {

@@ -73,12 +73,18 @@ class Port : public AgentPort {
   Status closed_;
 };
 
+// Time passes, and leaps.
+class LeapingClock : public Clock {
+ public:
+  int64_t NowNs() const override { return SystemClock().NowNs() + leap_ns; }
+  int64_t WallMs() const override { return SystemClock().WallMs() + leap_ns / 1'000'000; }
+  std::atomic<int64_t> leap_ns = 0;
+};
+
 class TrackerLoopTest : public ::testing::Test {
  protected:
-  void SetUp() override { Start({}); }
-
-  void Start(const TrackerOptions& options) {
-    auto loop = TrackerLoop::Start(options, store_, SystemClock());
+  void SetUp() override {
+    auto loop = TrackerLoop::Start({}, store_, clock_);
     ASSERT_TRUE(loop.ok()) << loop.status();
     loop_ = *std::move(loop);
     ASSERT_TRUE(OpenSession("s").ok());
@@ -145,6 +151,7 @@ class TrackerLoopTest : public ::testing::Test {
   }
 
   BreakableStore store_;
+  LeapingClock clock_;
   std::unique_ptr<TrackerLoop> loop_;
 };
 
@@ -229,8 +236,6 @@ TEST_F(TrackerLoopTest, ResultsDoNotWaitForTheDiskAndAcknowledgementsDo) {
 }
 
 TEST_F(TrackerLoopTest, HeartbeatsThatComeWhileTheDiskStandsStillKeepTheirLeases) {
-  constexpr int64_t kLeaseMs = 500;
-  Start({.lease_ms = kLeaseMs});
   ASSERT_TRUE(Submit("a").ok());
   auto port = Attach();
   const proto::Lease lease = port->messages().at(1).grant().lease();
@@ -247,10 +252,10 @@ TEST_F(TrackerLoopTest, HeartbeatsThatComeWhileTheDiskStandsStillKeepTheirLeases
   }
   loop_->Post([&](Tracker& tracker) { EXPECT_TRUE(tracker.Submit(much).ok()); });
   // From now on the store is waited for.
+  clock_.leap_ns += 1'000'000 * (TrackerOptions().lease_ms + 1);
   loop_->Post([](Tracker&) {});
   proto::AgentMessage beat;
   *beat.mutable_heartbeat()->add_holding() = lease;
-  std::this_thread::sleep_for(std::chrono::milliseconds(2 * kLeaseMs));
   loop_->Post([=](Tracker& tracker) { tracker.OnMessage("x", port.get(), beat); });
   store_.hold_commit = false;
   ASSERT_TRUE(Finish(port, lease).ok());

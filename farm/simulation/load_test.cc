@@ -22,8 +22,8 @@ constexpr char kMany[] = "simulated", kOne[] = "simulated-alone";
 constexpr double kSigma = 0.5;
 constexpr int64_t kAttachMs = 60'000, kDrainMs = 60'000;
 constexpr size_t kMostTrials = 4'000'000;
-// Of a user: so many calls may be waiting for the tracker's disk when the next trial is due.
-constexpr int kSubmitters = 32;
+// Of all users: so many calls may wait for the tracker's disk, and the next trial is submitted when it is due.
+constexpr int kSubmitters = 1'024;
 
 double Seconds() { return 1e-9 * static_cast<double>(SystemClock().NowNs()); }
 
@@ -131,7 +131,7 @@ class LoadTest {
     timing_dispatch_ = true;
     const Status status = ForAllUsers([this](LoadUser& user, size_t number) -> Status {
       Arrivals arrivals(CombineHash(options_.seed, number), options_.arrivals_per_s / options_.users, options_.seconds);
-      std::vector<Status> statuses(kSubmitters);
+      std::vector<Status> statuses(static_cast<size_t>(kSubmitters / options_.users));
       std::vector<std::thread> submitters;
       for (Status& submitted : statuses) {
         submitters.emplace_back([&] {

@@ -20,8 +20,8 @@
 
 namespace tilth {
 
-// For one thread, but for failure(). Changes report no error of their own: the first one that the store behind has is
-// failure(), and from then on nothing is written and every promise gets it, until GoBack.
+// For one thread at a time, but for failure(). Changes report no error of their own: the first that the store behind
+// has is failure(), and from then on nothing is written and every promise gets it, until GoBack.
 class WriteBehindStore final : public Store {
  public:
   // Called once, by the thread of this store, with the status of what it is about. It must not call this store.
